@@ -1,0 +1,15 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Layer from "effect/Layer"
+import * as HttpService from "./http/HttpService.ts"
+import { Auth } from "./services/Auth.ts"
+import * as Core from "./services/Core.ts"
+import { Lifecycle } from "./services/Lifecycle.ts"
+import { RateLimit } from "./services/RateLimit.ts"
+import { Readiness } from "./services/Readiness.ts"
+
+/** The whole service, listening; it needs nothing but its settings. */
+export const layer = HttpService.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer)),
+  Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),
+  Layer.provide(NodeServices.layer)
+)

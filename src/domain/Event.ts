@@ -1,0 +1,33 @@
+import * as Result from "effect/Result"
+import { InvalidInputFormat, type InvalidParameter, MissingContentField, PromptExtractionFailed } from "./Failure.ts"
+import { extractContent, isJsonObject } from "./Prompt.ts"
+import { decodeSampling, type SamplingParameters } from "./SamplingParameters.ts"
+
+/** An event, normalised: the prompt and how to sample, whatever shape it came in. */
+export interface InferenceEvent {
+  /** The caller's own name for the event, given back with the answer. */
+  readonly id?: string | number
+  readonly prompt: string
+  readonly parameters: SamplingParameters
+}
+
+export type EventFailure = InvalidInputFormat | MissingContentField | PromptExtractionFailed | InvalidParameter
+
+/**
+ * Decodes an event as it was sent: a JSON object with a `content` field.
+ *
+ * Parameters stand beside the prompt in `content`, or beside `content`; the inner one wins.
+ */
+export const decodeEvent = (input: unknown): Result.Result<InferenceEvent, EventFailure> => {
+  if (!isJsonObject(input)) return Result.fail(new InvalidInputFormat())
+  if (!Object.hasOwn(input, "content")) return Result.fail(new MissingContentField())
+  const { object, prompt } = extractContent(input["content"])
+  if (prompt === undefined) return Result.fail(new PromptExtractionFailed())
+  return Result.map(decodeSampling(object === undefined ? [input] : [object, input]), (parameters) => {
+    const id = input["id"]
+    return { ...(isEventId(id) ? { id } : {}), prompt, parameters }
+  })
+}
+
+const isEventId = (id: unknown): id is string | number =>
+  (typeof id === "string" && id !== "") || typeof id === "number"

@@ -1,0 +1,179 @@
+import * as Schema from "effect/Schema"
+import type { BackendError } from "./BackendError.ts"
+import { type ErrorBody, type ErrorCode, errorCatalogue } from "./ErrorCatalogue.ts"
+
+/** The body is not JSON, or does not say that it is. */
+export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", {
+  details: Schema.String
+}) {
+  readonly code = "invalid_request"
+  override get message() {
+    return "The request is not one that ai-ticket understands."
+  }
+}
+
+export class InvalidInputFormat extends Schema.TaggedError<InvalidInputFormat>()("InvalidInputFormat", {}) {
+  readonly code = "invalid_input_format"
+  override get message() {
+    return "The event must be a JSON object."
+  }
+}
+
+export class MissingContentField extends Schema.TaggedError<MissingContentField>()("MissingContentField", {}) {
+  readonly code = "missing_content_field"
+  override get message() {
+    return "The event has no content field."
+  }
+}
+
+export class PromptExtractionFailed extends Schema.TaggedError<PromptExtractionFailed>()("PromptExtractionFailed", {}) {
+  readonly code = "prompt_extraction_failed"
+  override get message() {
+    return "The event's content holds no prompt."
+  }
+}
+
+export class InvalidParameter extends Schema.TaggedError<InvalidParameter>()("InvalidParameter", {
+  parameter: Schema.String,
+  /** The type and range, as the caller is told. */
+  expected: Schema.String
+}) {
+  readonly code = "invalid_parameter"
+  override get message() {
+    return `${this.parameter} must be ${this.expected}.`
+  }
+}
+
+export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("PayloadTooLarge", {
+  limitBytes: Schema.Int
+}) {
+  readonly code = "payload_too_large"
+  override get message() {
+    return `The body is over the limit of ${this.limitBytes} bytes.`
+  }
+}
+
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {}) {
+  readonly code = "request_timeout"
+  override get message() {
+    return "The request did not arrive in time."
+  }
+}
+
+export class Unauthorised extends Schema.TaggedError<Unauthorised>()("Unauthorised", {}) {
+  readonly code = "unauthorised"
+  override get message() {
+    return "A token is needed: send Authorization: Bearer <token> or X-API-Key: <token>."
+  }
+}
+
+export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {}) {
+  readonly code = "forbidden"
+  override get message() {
+    return "The token is not a valid one."
+  }
+}
+
+export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {
+  readonly code = "not_found"
+  override get message() {
+    return "There is no such route."
+  }
+}
+
+export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>()("MethodNotAllowed", {
+  allowed: Schema.Array(Schema.String)
+}) {
+  readonly code = "method_not_allowed"
+  override get message() {
+    return `This route takes ${this.allowed.join(", ")}.`
+  }
+}
+
+export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited", {
+  retryAfterMillis: Schema.Finite,
+  limit: Schema.Int,
+  windowSeconds: Schema.Finite
+}) {
+  readonly code = "rate_limited"
+  override get message() {
+    return `Over the limit of ${this.limit} requests in ${this.windowSeconds} seconds.`
+  }
+}
+
+/** The waiting line is full. */
+export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
+  retryAfterMillis: Schema.Finite
+}) {
+  readonly code = "overloaded"
+  override get message() {
+    return "Too many requests are waiting for the backend."
+  }
+}
+
+export class NoBackendAvailable extends Schema.TaggedError<NoBackendAvailable>()("NoBackendAvailable", {
+  retryAfterMillis: Schema.Finite
+}) {
+  readonly code = "no_backend_available"
+  override get message() {
+    return "No backend is up."
+  }
+}
+
+export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("DeadlineExceeded", {
+  budgetMillis: Schema.Finite
+}) {
+  readonly code = "deadline_exceeded"
+  override get message() {
+    return `No answer within ${this.budgetMillis / 1000} seconds.`
+  }
+}
+
+export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDown", {}) {
+  readonly code = "shutting_down"
+  override get message() {
+    return "This instance is shutting down."
+  }
+}
+
+/** Every failure of an inference, whichever way it was asked for. */
+export type InferenceFailure =
+  | InvalidInputFormat
+  | MissingContentField
+  | PromptExtractionFailed
+  | InvalidParameter
+  | Overloaded
+  | NoBackendAvailable
+  | DeadlineExceeded
+  | ShuttingDown
+  | BackendError
+
+/** Every failure that a caller over HTTP can meet and that has a class: the rest is `internal_error`. */
+export type Failure =
+  | InferenceFailure
+  | InvalidRequest
+  | PayloadTooLarge
+  | RequestTimeout
+  | Unauthorised
+  | Forbidden
+  | NotFound
+  | MethodNotAllowed
+  | RateLimited
+
+/** How a failure is told to a caller. */
+export const errorBody = (failure: Failure): ErrorBody =>
+  bodyFor(failure.code, failure.message, "details" in failure ? failure.details : null)
+
+/** The body for a failure that has no class of its own: what Node's HTTP parser refuses, and bugs. */
+export const bodyFor = (code: ErrorCode, message: string, details: string | null = null): ErrorBody => ({
+  error: code,
+  message,
+  status_code: errorCatalogue[code].status,
+  details
+})
+
+/** Whole seconds for `Retry-After`: at least one, so that nobody spins. */
+export const retryAfterSeconds = (failure: Failure): number | undefined =>
+  "retryAfterMillis" in failure && failure.retryAfterMillis !== undefined && failure._tag !== "BackendError"
+    ? Math.max(1, Math.ceil(failure.retryAfterMillis / 1000))
+    : undefined

@@ -1,0 +1,53 @@
+import * as ByteSize from "effect/ByteSize"
+import * as Effect from "effect/Effect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import { Lifecycle } from "../services/Lifecycle.ts"
+import { Settings } from "../services/Settings.ts"
+import { eventRoute } from "./EventRoute.ts"
+import { makeRenderFailures } from "./FailureResponse.ts"
+import { makeGuard } from "./Guard.ts"
+import * as NodeServer from "./NodeServer.ts"
+import { makeObserve } from "./Observe.ts"
+import { operationsRoutes } from "./OperationsRoutes.ts"
+
+/** What every request passes, from the outside in; requests for no route at all pass it too. */
+const edge = HttpRouter.middleware(
+  Effect.gen(function* () {
+    const observe = yield* makeObserve
+    const renderFailures = yield* makeRenderFailures
+    const guard = yield* makeGuard
+    return (app) => observe(renderFailures(guard(app)))
+  }),
+  { global: true }
+)
+
+const routes = Layer.mergeAll(edge, eventRoute, operationsRoutes)
+
+const bodyLimit = Layer.unwrap(
+  Settings.use(({ maxBodyBytes }) =>
+    Effect.succeed(Layer.succeed(HttpIncomingMessage.MaxBodySize)(ByteSize.bytes(maxBodyBytes)))
+  )
+)
+
+/** A path is one spelling, so that what is guarded and what is routed can't differ. */
+const exactPaths = { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false } as const
+
+/** Built after the server, so that it is torn down before: while work in hand ends, the server still answers. */
+const drainFirst = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const lifecycle = yield* Lifecycle
+    const server = yield* HttpServer.HttpServer
+    yield* Effect.logInfo(`Listening on ${HttpServer.formatAddress(server.address)}`)
+    yield* Effect.addFinalizer(() => lifecycle.drain)
+  })
+)
+
+/** The service over HTTP, from listening to drained. */
+export const layer = drainFirst.pipe(
+  Layer.provide(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: exactPaths })),
+  Layer.provide(bodyLimit),
+  Layer.provideMerge(NodeServer.layer)
+)

@@ -1,0 +1,28 @@
+/** Every route with the methods it takes; the router knows `HEAD` wherever it knows `GET`. */
+export const routeTable = {
+  "/event": ["POST"],
+  "/health": ["GET", "HEAD"],
+  "/ready": ["GET", "HEAD"],
+  "/metrics": ["GET", "HEAD"]
+} as const satisfies Record<`/${string}`, ReadonlyArray<string>>
+
+export type RoutePath = keyof typeof routeTable
+
+/** Open to everybody, whatever tokens and limits are set: what probes and scrapers ask. */
+export const openRoutes: ReadonlySet<string> = new Set<RoutePath>(["/health", "/ready", "/metrics"])
+
+/** The path of a request's target, as the router sees it. */
+export const pathOf = (target: string): string => target.split(/[?#;]/, 1)[0] ?? target
+
+export const allowedMethods = (path: string): ReadonlyArray<string> | undefined =>
+  isRoute(path) ? routeTable[path] : undefined
+
+/** The path as a label: one of ours, or `other`. */
+export const routeLabel = (path: string): string => (isRoute(path) ? path : "other")
+
+/** The method as a label: one that servers know, or `other`. */
+export const methodLabel = (method: string): string => (knownMethods.has(method) ? method : "other")
+
+const knownMethods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"])
+
+const isRoute = (path: string): path is RoutePath => Object.hasOwn(routeTable, path)

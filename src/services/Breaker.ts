@@ -1,0 +1,87 @@
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { BackendError } from "../domain/BackendError.ts"
+import { NoBackendAvailable } from "../domain/Failure.ts"
+import { InferenceBackend } from "./InferenceBackend.ts"
+import { type BreakerState, Metrics } from "./Metrics.ts"
+
+/** Requests in a row that must fail at a backend, retries and fallbacks included, before it counts as down. */
+const failuresToOpen = 10
+
+/**
+ * The breaker in front of the backend. While it is open a request is told so at once, instead of standing in line for
+ * a backend that is down; after 1 to 30 seconds one request is let through to see.
+ *
+ * Only what tells of the backend's health counts: a refused request or an odd answer does not.
+ */
+export class Breaker extends Context.Service<
+  Breaker,
+  {
+    readonly guard: <A, R>(
+      self: Effect.Effect<A, BackendError, R>
+    ) => Effect.Effect<A, BackendError | NoBackendAvailable, R>
+    readonly state: Effect.Effect<BreakerState>
+    /** Fails while nothing would be let through: for asking before standing in line. */
+    readonly check: Effect.Effect<void, NoBackendAvailable>
+  }
+>()("ai-ticket/services/Breaker") {
+  static readonly layer = Layer.effect(
+    Breaker,
+    Effect.gen(function* () {
+      const breaker = yield* CircuitBreaker.CircuitBreaker
+      const { name: key } = yield* InferenceBackend
+      const metrics = yield* Metrics
+
+      metrics.breaker(key, "closed")
+      yield* breaker.transitions.pipe(
+        Stream.runForEach(({ to }) => Effect.sync(() => metrics.breaker(key, states[to]))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+
+      const state = Effect.orDie(breaker.state(key))
+
+      return Breaker.of({
+        state: Effect.map(state, ({ _tag }) => states[_tag]),
+        check: Effect.flatMap(state, (now) =>
+          now._tag === "Open" && !Duration.isZero(now.retryAfter)
+            ? Effect.fail(unavailable(now.retryAfter))
+            : Effect.void
+        ),
+        guard: (self) =>
+          breaker
+            .execute(self, { key, classify: judge })
+            .pipe(
+              Effect.catchTag("CircuitBreakerError", ({ reason }) =>
+                Effect.fail(unavailable(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.seconds(1)))
+              )
+            )
+      })
+    })
+  ).pipe(
+    Layer.provide(
+      CircuitBreaker.layer({
+        tripPolicy: CircuitBreaker.consecutive(failuresToOpen),
+        openDuration: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
+      }).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
+    )
+  )
+}
+
+const judge = (exit: Exit.Exit<unknown, BackendError>): CircuitBreaker.Outcome => {
+  if (Exit.isSuccess(exit)) return CircuitBreaker.success
+  const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+  const unwell = error?.code === "api_connection_error" || error?.code === "api_server_error"
+  return unwell ? CircuitBreaker.failure() : CircuitBreaker.ignored
+}
+
+const states = { Closed: "closed", HalfOpen: "half_open", Open: "open" } as const
+
+const unavailable = (retryAfter: Duration.Duration) =>
+  new NoBackendAvailable({ retryAfterMillis: Duration.toMillis(retryAfter) })

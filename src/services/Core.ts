@@ -1,0 +1,19 @@
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Layer from "effect/Layer"
+import { Breaker } from "./Breaker.ts"
+import * as KoboldCpp from "./backends/KoboldCpp.ts"
+import * as Transport from "./backends/Transport.ts"
+import { Inference } from "./Inference.ts"
+import { Metrics } from "./Metrics.ts"
+import { RetryBudget } from "./RetryBudget.ts"
+import { WaitingLine } from "./WaitingLine.ts"
+
+/** Connections close last, after the aborts that still need them. */
+const backend = KoboldCpp.layer.pipe(Layer.provide(Transport.layer))
+
+/** Everything that an inference needs, from the settings on: what the library, the service and the tests build on. */
+export const layer = Inference.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(Breaker.layer, RetryBudget.layer, WaitingLine.layer)),
+  Layer.provideMerge(backend),
+  Layer.provideMerge(Layer.merge(Metrics.layer, SecureRandom.layerWebCrypto))
+)

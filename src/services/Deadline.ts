@@ -1,0 +1,37 @@
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { DeadlineExceeded } from "../domain/Failure.ts"
+import { monotonicMillis } from "./MonotonicClock.ts"
+
+/** The moment, in monotonic milliseconds, by which the current request must have its answer. */
+export const Deadline = Context.Reference<number>("ai-ticket/Deadline", {
+  defaultValue: () => Number.POSITIVE_INFINITY
+})
+
+/** How much of the current request's budget is left; never negative. */
+export const remainingMillis: Effect.Effect<number> = Effect.gen(function* () {
+  return Math.max(0, (yield* Deadline) - (yield* monotonicMillis))
+})
+
+/**
+ * Gives `self` a time budget. It never lengthens one that it stands in already.
+ *
+ * When the budget is used up `self` is interrupted, with all that its interruption cleans up, and `DeadlineExceeded`
+ * is the answer.
+ */
+export const withDeadline =
+  (budget: Duration.Input) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
+    Effect.gen(function* () {
+      const budgetMillis = Duration.toMillis(Duration.fromInputUnsafe(budget))
+      const now = yield* monotonicMillis
+      const at = Math.min(yield* Deadline, now + budgetMillis)
+      return yield* self.pipe(
+        Effect.provideService(Deadline, at),
+        Effect.timeoutOrElse({
+          duration: Math.max(0, at - now),
+          orElse: () => Effect.fail(new DeadlineExceeded({ budgetMillis }))
+        })
+      )
+    })

@@ -1,0 +1,131 @@
+import * as Context from "effect/Context"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import type { BackendError } from "../domain/BackendError.ts"
+import type { Completion, Generation } from "../domain/Completion.ts"
+import { decodeEvent, type InferenceEvent } from "../domain/Event.ts"
+import type { InferenceFailure } from "../domain/Failure.ts"
+import { Breaker } from "./Breaker.ts"
+import { withDeadline } from "./Deadline.ts"
+import { firstAnswer } from "./FallbackPlan.ts"
+import { type Endpoint, InferenceBackend } from "./InferenceBackend.ts"
+import { Metrics } from "./Metrics.ts"
+import { monotonicMillis } from "./MonotonicClock.ts"
+import { RetryBudget } from "./RetryBudget.ts"
+import { type Allowance, makeAllowance, retryPolicy } from "./RetryPolicy.ts"
+import { Settings } from "./Settings.ts"
+import { timed } from "./Stopwatch.ts"
+import { WaitingLine } from "./WaitingLine.ts"
+
+/** What a caller may ask for beside the event. */
+export interface EventOptions {
+  /** A time budget shorter than the service's own. */
+  readonly timeout?: Duration.Input
+}
+
+/**
+ * The one typed program behind HTTP, CLI and library: an event as it was sent goes in, a completion or one of
+ * `InferenceFailure` comes out. Interrupting it aborts the generation at the backend, in whatever phase it is.
+ */
+export class Inference extends Context.Service<
+  Inference,
+  {
+    readonly onEvent: (event: unknown, options?: EventOptions) => Effect.Effect<Completion, InferenceFailure>
+  }
+>()("ai-ticket/services/Inference") {
+  static readonly layer = Layer.effect(
+    Inference,
+    Effect.gen(function* () {
+      const { logContent, requestTimeoutSeconds } = yield* Settings
+      const backend = yield* InferenceBackend
+      const breaker = yield* Breaker
+      const budget = yield* RetryBudget
+      const line = yield* WaitingLine
+      const metrics = yield* Metrics
+      const random = yield* SecureRandom.SecureRandom
+      const longest = Duration.seconds(requestTimeoutSeconds)
+
+      /** One attempt, counted however it ends. */
+      const attempt = Effect.fnUntraced(function* (endpoint: Endpoint, event: InferenceEvent) {
+        const start = yield* monotonicMillis
+        return yield* endpoint.attempt(event).pipe(
+          Effect.onExit((exit) =>
+            Effect.map(monotonicMillis, (end) =>
+              metrics.attempt({
+                backend: backend.name,
+                endpoint: endpoint.name,
+                outcome: outcomeOf(exit),
+                millis: end - start
+              })
+            )
+          ),
+          timed("backend")
+        )
+      })
+
+      /** Retries at one endpoint. */
+      const persist = (endpoint: Endpoint, event: InferenceEvent, allowance: Allowance) => {
+        let attempts = 0
+        return Effect.suspend(() => {
+          if (attempts++ > 0) metrics.retry(backend.name, endpoint.name)
+          return attempt(endpoint, event)
+        }).pipe(
+          Effect.retry(retryPolicy(allowance)),
+          Effect.map((generation) => ({ generation, endpoint: endpoint.name }))
+        )
+      }
+
+      /** Endpoint after endpoint of the backend. */
+      const generate = Effect.fnUntraced(function* (event: InferenceEvent) {
+        yield* budget.deposit
+        const allowance = yield* Effect.provideService(makeAllowance, RetryBudget, budget)
+        return yield* firstAnswer(
+          backend.endpoints,
+          (endpoint) => persist(endpoint, event, allowance),
+          allowance,
+          Effect.sync(() => metrics.fallback(backend.name))
+        )
+      })
+
+      const answer = Effect.fnUntraced(function* (event: InferenceEvent) {
+        const start = yield* monotonicMillis
+        yield* breaker.check
+        const { endpoint, generation } = yield* line.withSlot(breaker.guard(generate(event)))
+        metrics.firstToken(backend.name, (yield* monotonicMillis) - start)
+        if (generation.usage !== undefined) metrics.tokens(backend.name, generation.usage)
+        return {
+          ...generation,
+          text: generation.text.trim(),
+          id: event.id ?? (yield* random.uuidV4()),
+          backend: backend.name,
+          endpoint
+        } satisfies Completion
+      })
+
+      const logged = (event: InferenceEvent, completion: Completion) =>
+        logContent
+          ? Effect.logInfo("inference").pipe(Effect.annotateLogs({ prompt: event.prompt, completion: completion.text }))
+          : Effect.void
+
+      return Inference.of({
+        onEvent: Effect.fn("Inference.onEvent")(function* (input: unknown, options: EventOptions = {}) {
+          const event = yield* Effect.fromResult(decodeEvent(input))
+          const asked = options.timeout === undefined ? longest : Duration.fromInputUnsafe(options.timeout)
+          return yield* answer(event).pipe(
+            withDeadline(Duration.min(asked, longest)),
+            Effect.tap((completion) => logged(event, completion))
+          )
+        })
+      })
+    })
+  )
+}
+
+const outcomeOf = (exit: Exit.Exit<Generation, BackendError>) => {
+  if (Exit.isSuccess(exit)) return "success"
+  const failure = Exit.findErrorOption(exit)
+  return failure._tag === "Some" ? failure.value.code : Exit.hasInterrupts(exit) ? "aborted" : "internal_error"
+}

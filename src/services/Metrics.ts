@@ -1,0 +1,168 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import type { Usage } from "../domain/Completion.ts"
+import type { ErrorCode } from "../domain/ErrorCatalogue.ts"
+import { Settings } from "./Settings.ts"
+
+/** How an attempt at a backend ended. */
+export type AttemptOutcome = "success" | "aborted" | ErrorCode
+
+export interface HttpRequestRecord {
+  /** One of the methods a server knows, or `other`. */
+  readonly method: string
+  /** The route's template, or `other`. */
+  readonly endpoint: string
+  readonly status: number
+  readonly millis: number
+}
+
+/** Everything the service counts. Plain calls: they can't fail, and they are on every request's way. */
+interface Recorder {
+  readonly httpStarted: () => void
+  readonly httpEnded: (request: HttpRequestRecord) => void
+  /** A request that Node's parser refused, so that it never was one in flight. */
+  readonly httpRefused: (request: Omit<HttpRequestRecord, "millis">) => void
+  readonly attempt: (labels: {
+    readonly backend: string
+    readonly endpoint: string
+    readonly outcome: AttemptOutcome
+    readonly millis: number
+  }) => void
+  readonly retry: (backend: string, endpoint: string) => void
+  readonly fallback: (backend: string) => void
+  readonly abort: (backend: string, outcome: "heard" | "failed") => void
+  readonly line: (state: { readonly waiting: number; readonly inUse: number }) => void
+  readonly queueWait: (millis: number) => void
+  readonly breaker: (backend: string, state: BreakerState) => void
+  readonly tokens: (backend: string, usage: Usage) => void
+  readonly firstToken: (backend: string, millis: number) => void
+  readonly overhead: (millis: number) => void
+}
+
+export type BreakerState = "closed" | "half_open" | "open"
+
+/**
+ * Metrics under `METRICS_NAMESPACE`, each instance with a registry of its own.
+ *
+ * Labels come from closed sets alone: nothing that a client or a backend sends becomes one.
+ */
+export class Metrics extends Context.Service<
+  Metrics,
+  Recorder & {
+    /** All series in Prometheus' text format 0.0.4. */
+    readonly render: Effect.Effect<string>
+  }
+>()("ai-ticket/services/Metrics") {
+  static readonly layer = Layer.effect(
+    Metrics,
+    Effect.map(Settings, ({ metricsNamespace }) => {
+      const context = Context.make(Metric.MetricRegistry, new Map())
+      return Metrics.of({
+        ...makeRecorder(context),
+        render: Effect.sync(() => PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace }))
+      })
+    })
+  )
+}
+
+/** Seconds, up to the default deadline and beyond: a slow model's answers must not all fall into +Inf. */
+const slowSeconds = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600]
+
+const makeRecorder = (context: Context.Context<never>): Recorder => {
+  const counter = family(context, (name, description) => Metric.counter(name, { description, incremental: true }))
+  const gauge = family(context, (name, description) => Metric.gauge(name, { description }))
+  const histogram = (boundaries: ReadonlyArray<number>) =>
+    family(context, (name, description) => Metric.histogram(name, { description, boundaries }))
+  const slow = histogram(slowSeconds)
+
+  const requests = counter("http_requests_total", "HTTP requests answered")
+  const requestErrors = counter("http_request_errors_total", "HTTP requests answered with a 4xx or 5xx")
+  const requestDuration = slow("http_request_duration_seconds", "Time to answer an HTTP request")
+  const inFlight = gauge("http_requests_in_flight", "HTTP requests being answered")
+  const attempts = counter("backend_attempts_total", "Attempts at a backend, by how they ended")
+  const attemptDuration = slow("backend_attempt_duration_seconds", "Time an attempt at a backend took")
+  const retries = counter("backend_retries_total", "Attempts that repeated a failed one at the same endpoint")
+  const fallbacks = counter("backend_fallbacks_total", "Times the next endpoint was tried after one had failed")
+  const aborts = counter("backend_aborts_total", "Generations aborted because nobody waited for them any more")
+  const queueDepth = gauge("queue_depth", "Requests waiting for a slot")
+  const slotsInUse = gauge("slots_in_use", "Requests holding a slot")
+  const queueWait = slow("queue_wait_seconds", "Time requests waited for their slot")
+  const breakerState = gauge("backend_breaker_state", "1 for the state a backend's breaker is in")
+  const tokens = counter("tokens_total", "Tokens the backends say they read (input) and wrote (output)")
+  const firstToken = slow(
+    "time_to_first_token_seconds",
+    "Time until the caller could read the first token: the whole answer, where it isn't streamed"
+  )
+  const overhead = slow("overhead_seconds", "Time of a request that was not spent with a backend")
+
+  let running = 0
+  inFlight.update({}, 0)
+  queueDepth.update({}, 0)
+  slotsInUse.update({}, 0)
+
+  const countRequest = ({ endpoint, method, status }: Omit<HttpRequestRecord, "millis">) => {
+    const labels = { method, endpoint, status: String(status) }
+    requests.update(labels, 1)
+    if (status >= 400) requestErrors.update(labels, 1)
+  }
+
+  return {
+    httpStarted: () => inFlight.update({}, ++running),
+    httpRefused: countRequest,
+    httpEnded: ({ endpoint, method, millis, status }) => {
+      inFlight.update({}, --running)
+      countRequest({ endpoint, method, status })
+      requestDuration.update({ method, endpoint }, millis / 1000)
+    },
+    attempt: ({ backend, endpoint, millis, outcome }) => {
+      attempts.update({ backend, endpoint, outcome }, 1)
+      attemptDuration.update({ backend, endpoint }, millis / 1000)
+    },
+    retry: (backend, endpoint) => retries.update({ backend, endpoint }, 1),
+    fallback: (backend) => fallbacks.update({ backend }, 1),
+    abort: (backend, outcome) => aborts.update({ backend, outcome }, 1),
+    line: ({ inUse, waiting }) => {
+      queueDepth.update({}, waiting)
+      slotsInUse.update({}, inUse)
+    },
+    queueWait: (millis) => queueWait.update({}, millis / 1000),
+    breaker: (backend, now) => {
+      for (const state of ["closed", "half_open", "open"])
+        breakerState.update({ backend, state }, state === now ? 1 : 0)
+    },
+    tokens: (backend, usage) => {
+      tokens.update({ backend, direction: "input" }, usage.promptTokens)
+      tokens.update({ backend, direction: "output" }, usage.completionTokens)
+    },
+    firstToken: (backend, millis) => firstToken.update({ backend }, millis / 1000),
+    overhead: (millis) => overhead.update({}, millis / 1000)
+  }
+}
+
+/**
+ * One name with its labelled series. A series is bound once and kept, which is five times cheaper than binding it for
+ * each update; the labels' sets are closed, so what is kept is bounded.
+ */
+const family =
+  <Input>(
+    context: Context.Context<never>,
+    make: (name: string, description: string) => Metric.Metric<Input, unknown>
+  ) =>
+  (name: string, description: string) => {
+    const base = make(name, description)
+    const bound = new Map<string, Metric.Metric<Input, unknown>>()
+    return {
+      update: (labels: Record<string, string>, value: Input) => {
+        const key = Object.values(labels).join("\n")
+        let series = bound.get(key)
+        if (series === undefined) {
+          series = key === "" ? base : Metric.withAttributes(base, labels)
+          bound.set(key, series)
+        }
+        series.updateUnsafe(value, context)
+      }
+    }
+  }

@@ -1,0 +1,51 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { monotonicMillis } from "./MonotonicClock.ts"
+import { Settings } from "./Settings.ts"
+
+/**
+ * What all requests together may spend on retries: a share of recent requests and a floor for quiet times, so that a
+ * struggling backend isn't hit harder. The balance holds ten seconds' worth of the floor at most, as in Finagle's
+ * RetryBudget.
+ */
+export class RetryBudget extends Context.Service<
+  RetryBudget,
+  {
+    /** A request came in: its share is added. */
+    readonly deposit: Effect.Effect<void>
+    /** True, and one retry is spent, if the budget has one left. */
+    readonly withdraw: Effect.Effect<boolean>
+  }
+>()("ai-ticket/services/RetryBudget") {
+  /** `percent` of a retry per hundred requests, and `perSecond` retries whatever the traffic. */
+  static readonly make = (options: { readonly percent: number; readonly perSecond: number }) =>
+    Effect.gen(function* () {
+      const capacity = Math.max(1, options.perSecond * reserveSeconds)
+      let balance = capacity
+      let updatedAt = yield* monotonicMillis
+      const refill = Effect.map(monotonicMillis, (now) => {
+        balance = Math.min(capacity, balance + ((now - updatedAt) / 1000) * options.perSecond)
+        updatedAt = now
+      })
+      return RetryBudget.of({
+        deposit: Effect.map(refill, () => {
+          balance = Math.min(capacity, balance + options.percent / 100)
+        }),
+        withdraw: Effect.map(refill, () => {
+          if (balance < 1) return false
+          balance -= 1
+          return true
+        })
+      })
+    })
+
+  static readonly layer = Layer.effect(
+    RetryBudget,
+    Settings.use((settings) =>
+      RetryBudget.make({ percent: settings.retryBudgetPercent, perSecond: settings.retryBudgetPerSecond })
+    )
+  )
+}
+
+const reserveSeconds = 10

@@ -1,0 +1,139 @@
+import * as Clock from "effect/Clock"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as HttpBody from "effect/http/HttpBody"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import { BackendError, classifyStatus, type Remedy } from "../../domain/BackendError.ts"
+import type { BackendErrorCode } from "../../domain/ErrorCatalogue.ts"
+import { parseRetryAfter } from "../../domain/RetryAfter.ts"
+import { type Endpoint, InferenceBackend } from "../InferenceBackend.ts"
+import { Metrics } from "../Metrics.ts"
+import { monotonicMillis } from "../MonotonicClock.ts"
+import { Settings } from "../Settings.ts"
+import { Slot } from "../WaitingLine.ts"
+import { readPerfQueue, type WireEndpoint, wireEndpoints } from "./KoboldCppWire.ts"
+import { type BrokenCall, describeBrokenCall, untraced } from "./Transport.ts"
+
+const backendName = "koboldcpp"
+
+/** How long an abort or a status call may take: KoboldCpp answers both at once, busy or not. */
+const sideCallTimeout = "2 seconds"
+
+/**
+ * KoboldCpp, as it behaves rather than as an HTTP API ought to.
+ *
+ * It doesn't notice a client that leaves, and goes on generating while everybody waits. So each attempt carries a
+ * `genkey` of its own, and an attempt that nobody waits for any more is aborted by that key, before the next request
+ * may use the slot.
+ */
+export const layer = Layer.effect(
+  InferenceBackend,
+  Effect.gen(function* () {
+    const { koboldcppApiKey, koboldcppApiUrl } = yield* Settings
+    const metrics = yield* Metrics
+    const random = yield* SecureRandom.SecureRandom
+    const client = (yield* HttpClient.HttpClient).pipe(
+      HttpClient.mapRequest((request) => {
+        const located = HttpClientRequest.prependUrl(request, koboldcppApiUrl)
+        return koboldcppApiKey === undefined
+          ? located
+          : HttpClientRequest.bearerToken(located, Redacted.value(koboldcppApiKey))
+      }),
+      untraced
+    )
+
+    const abort = (genkey: string) =>
+      client.post("/api/extra/abort", { body: HttpBody.jsonUnsafe({ genkey }) }).pipe(
+        Effect.andThen((response) => response.text),
+        Effect.timeout(sideCallTimeout),
+        Effect.matchEffect({
+          onFailure: () =>
+            Effect.andThen(
+              Effect.sync(() => metrics.abort(backendName, "failed")),
+              Effect.logWarning("The backend did not hear an abort: it may still be generating")
+            ),
+          onSuccess: () => Effect.sync(() => metrics.abort(backendName, "heard"))
+        })
+      )
+
+    const makeEndpoint = (wire: WireEndpoint): Endpoint => {
+      const failure = (code: BackendErrorCode, remedy: Remedy, reason: string) =>
+        new BackendError({ code, backend: backendName, endpoint: wire.name, reason, remedy })
+
+      const send = (body: object) =>
+        client.post(wire.path, { body: HttpBody.jsonUnsafe(body) }).pipe(
+          Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
+          Effect.mapError(describeBrokenCall)
+        )
+
+      const broken = ({ oversized, reason }: BrokenCall) =>
+        oversized
+          ? failure("api_response_format_error", "next", reason)
+          : failure("api_connection_error", "retry", reason)
+
+      const refused = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
+        const { code, remedy } = classifyStatus(response.status)
+        const after = parseRetryAfter(response.headers["retry-after"], yield* Clock.currentTimeMillis)
+        return yield* new BackendError({
+          ...{ code, remedy, backend: backendName, endpoint: wire.name },
+          reason: `it answered ${response.status}`,
+          ...(after === undefined ? {} : { retryAfterMillis: after })
+        })
+      })
+
+      const read = (text: string) =>
+        Result.try((): unknown => JSON.parse(text)).pipe(
+          Result.mapError(() => failure("api_response_format_error", "next", "its answer is not JSON")),
+          Result.flatMap((answer) =>
+            Result.mapError(wire.read(answer), () =>
+              failure("api_response_structure_error", "next", "its answer has another shape")
+            )
+          ),
+          Result.filterOrFail(
+            (generation) => generation.text.trim() !== "",
+            () => failure("backend_error", "give up", "it answered with no text")
+          )
+        )
+
+      return {
+        name: wire.name,
+        attempt: Effect.fnUntraced(function* (request) {
+          const slot = yield* Slot
+          const genkey = `ai-ticket-${yield* random.uuidV4()}`
+          const start = yield* monotonicMillis
+          const mayGenerate = Effect.map(monotonicMillis, (now) => now - start > 1000)
+          const { response, text } = yield* send(wire.body(request, genkey)).pipe(
+            Effect.onInterrupt(() => Scope.addFinalizer(slot, abort(genkey))),
+            // A connection that broke late left a generation behind; one that broke at once never started it.
+            Effect.tapError(({ reached }) => Effect.when(abort(genkey), reached ? mayGenerate : Effect.succeed(false))),
+            Effect.mapError(broken)
+          )
+          return response.status === 200 ? yield* Effect.fromResult(read(text)) : yield* refused(response)
+        })
+      }
+    }
+
+    const [first, ...rest] = wireEndpoints
+    return InferenceBackend.of({
+      name: backendName,
+      endpoints: [makeEndpoint(first), ...rest.map(makeEndpoint)],
+      status: client.get("/api/extra/perf").pipe(
+        Effect.flatMap((response) => response.text),
+        Effect.timeout(sideCallTimeout),
+        Effect.match({
+          onFailure: () => ({ reachable: false }),
+          onSuccess: (text) => {
+            const queue = Result.getOrUndefined(Result.try(() => readPerfQueue(JSON.parse(text))))
+            return queue === undefined ? { reachable: true } : { reachable: true, queue }
+          }
+        })
+      )
+    })
+  })
+)

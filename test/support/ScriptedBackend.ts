@@ -1,0 +1,173 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import * as Effect from "effect/Effect"
+
+/**
+ * What the backend does with one call. The fields exclude each other; none at all is a success that names the endpoint.
+ */
+export interface Step {
+  readonly status?: number
+  /** JSON to answer with. */
+  readonly body?: unknown
+  /** Text to answer with, JSON or not. */
+  readonly raw?: string
+  readonly headers?: Record<string, string>
+  /** Closes the connection without an answer. */
+  readonly reset?: boolean
+  /** Promises more than it sends, then closes. */
+  readonly truncate?: boolean
+  /** Never answers. */
+  readonly hang?: boolean
+}
+
+export type EndpointName = "chat" | "completion" | "generate"
+
+export interface Call {
+  readonly endpoint: EndpointName
+  readonly body: Record<string, unknown>
+  readonly prompt: unknown
+  readonly headers: IncomingMessage["headers"]
+  /** Set when the connection closed before the answer was sent. */
+  closedEarlyAt: number | undefined
+}
+
+export interface ScriptedBackend {
+  readonly url: string
+  readonly calls: Array<Call>
+  readonly aborts: Array<{ readonly genkey: unknown; readonly at: number }>
+  /** Steps are used up in order; the last one repeats. */
+  readonly script: (steps: Partial<Record<EndpointName, ReadonlyArray<Step>>>) => void
+  readonly openConnections: () => number
+  /** Answers every call that hangs, as a success. */
+  readonly release: () => void
+}
+
+/** A server with KoboldCpp's endpoints that does as it is told and remembers what it was asked, on a free port. */
+export const scriptedBackend = Effect.acquireRelease(
+  Effect.callback<ScriptedBackend & { readonly close: () => void }>((resume) => {
+    const calls: Array<Call> = []
+    const aborts: Array<{ genkey: unknown; at: number }> = []
+    const hanging = new Set<() => void>()
+    let steps: Partial<Record<EndpointName, ReadonlyArray<Step>>> = {}
+    let used: Partial<Record<EndpointName, number>> = {}
+    let open = 0
+
+    const nextStep = (endpoint: EndpointName): Step => {
+      const at = used[endpoint] ?? 0
+      used = { ...used, [endpoint]: at + 1 }
+      const list = steps[endpoint] ?? []
+      return list[Math.min(at, list.length - 1)] ?? {}
+    }
+
+    const server = createServer((request, response) => {
+      let text = ""
+      request.setEncoding("utf8")
+      request.on("data", (chunk: string) => {
+        text += chunk
+      })
+      request.on("end", () => {
+        const path = request.url ?? ""
+        const body: Record<string, unknown> = text === "" ? {} : JSON.parse(text)
+        if (path.endsWith("/extra/abort")) {
+          aborts.push({ genkey: body["genkey"], at: performance.now() })
+          return json(response, 200, { success: "true", done: "true" })
+        }
+        if (path.endsWith("/extra/perf")) return json(response, 200, { idle: 1, queue: 0 })
+        const endpoint = endpointOf(path)
+        if (endpoint === undefined) return json(response, 404, {})
+        const call: Call = {
+          endpoint,
+          body,
+          prompt: promptOf(body),
+          headers: request.headers,
+          closedEarlyAt: undefined
+        }
+        calls.push(call)
+        response.on("close", () => {
+          if (!response.writableFinished) call.closedEarlyAt = performance.now()
+        })
+        perform(nextStep(endpoint), endpoint, response, hanging)
+      })
+    })
+    server.on("connection", (socket) => {
+      open += 1
+      socket.on("close", () => {
+        open -= 1
+      })
+    })
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo
+      resume(
+        Effect.succeed({
+          url: `http://127.0.0.1:${port}/api`,
+          calls,
+          aborts,
+          script: (script) => {
+            steps = script
+            used = {}
+          },
+          openConnections: () => open,
+          release: () => {
+            for (const answer of hanging) answer()
+            hanging.clear()
+          },
+          close: () => {
+            server.closeAllConnections()
+            server.close()
+          }
+        })
+      )
+    })
+  }),
+  (backend) => Effect.sync(backend.close)
+)
+
+const perform = (step: Step, endpoint: EndpointName, response: ServerResponse, hanging: Set<() => void>) => {
+  const success = () => json(response, 200, successOf(endpoint), step.headers)
+  if (step.hang) {
+    hanging.add(success)
+    response.on("close", () => hanging.delete(success))
+    return
+  }
+  if (step.reset) return void response.socket?.destroy()
+  if (step.truncate) {
+    response.writeHead(200, { "content-type": "application/json", "content-length": "1000" })
+    response.write('{"choices":')
+    return void setImmediate(() => response.socket?.destroy())
+  }
+  if (step.raw !== undefined) {
+    response.writeHead(step.status ?? 200, step.headers)
+    return void response.end(step.raw)
+  }
+  if (step.status === undefined && step.body === undefined) return success()
+  json(response, step.status ?? 200, step.body ?? {}, step.headers)
+}
+
+const json = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) => {
+  response.writeHead(status, { "content-type": "application/json", ...headers })
+  response.end(JSON.stringify(body))
+}
+
+const endpointOf = (path: string): EndpointName | undefined => {
+  if (path.endsWith("/v1/chat/completions")) return "chat"
+  if (path.endsWith("/v1/completions")) return "completion"
+  return path.endsWith("/v1/generate") ? "generate" : undefined
+}
+
+const promptOf = (body: Record<string, unknown>): unknown => {
+  const messages = body["messages"]
+  return Array.isArray(messages) ? messages.map((message) => message.content).join("\n") : body["prompt"]
+}
+
+const successOf = (endpoint: EndpointName): unknown => {
+  const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+  const choice = { index: 0, finish_reason: "stop" }
+  if (endpoint === "chat") {
+    const message = { role: "assistant", content: " from chat " }
+    return { model: "koboldcpp/scripted", choices: [{ ...choice, message }], usage }
+  }
+  if (endpoint === "completion") {
+    return { model: "koboldcpp/scripted", choices: [{ ...choice, text: " from completion " }], usage }
+  }
+  return { results: [{ text: " from generate ", finish_reason: "stop", prompt_tokens: 3, completion_tokens: 2 }] }
+}
