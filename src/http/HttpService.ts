@@ -35,13 +35,19 @@ const bodyLimit = Layer.unwrap(
 /** A path is one spelling, so that what is guarded and what is routed can't differ. */
 const exactPaths = { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false } as const
 
+/**
+ * How long the listener stays open once nothing is in hand: whoever has just got an answer and asks again is told
+ * `shutting_down`, where a closed port would reset the connection.
+ */
+const linger = "250 millis"
+
 /** Built after the server, so that it is torn down before: while work in hand ends, the server still answers. */
 const drainFirst = Layer.effectDiscard(
   Effect.gen(function* () {
     const lifecycle = yield* Lifecycle
     const server = yield* HttpServer.HttpServer
     yield* Effect.logInfo(`Listening on ${HttpServer.formatAddress(server.address)}`)
-    yield* Effect.addFinalizer(() => lifecycle.drain)
+    yield* Effect.addFinalizer(() => Effect.andThen(lifecycle.drain, Effect.sleep(linger)))
   })
 )
 

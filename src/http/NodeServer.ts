@@ -15,7 +15,7 @@ const maxHeaderBytes = 16 * 1024
 /** How long an idle connection is kept for the next request: longer than proxies keep theirs, so that they close. */
 const keepAliveMillis = 75_000
 
-/** How long connections may take to close once nothing is in hand. */
+/** How long answers that are being written may take once the listener is closed. */
 const closeTimeout = "1 second"
 
 /** Node's HTTP server, bounded against clients that send slowly, too much or nonsense, on the settings' address. */
@@ -40,7 +40,7 @@ export const layer = Layer.unwrap(
       HttpServer.HttpServer,
       Effect.gen(function* () {
         const serving = yield* NodeHttpServer.make(() => server, { host, port, gracefulShutdownTimeout: closeTimeout })
-        // Closed before the wait for the last connection, which an idle client could draw out.
+        // Before the wait for the last connection, which an idle client could draw out.
         yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
         return serving
       })

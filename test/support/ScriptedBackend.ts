@@ -18,6 +18,8 @@ export interface Step {
   readonly truncate?: boolean
   /** Never answers. */
   readonly hang?: boolean
+  /** Sends the head and the beginning of a body, and never the rest. */
+  readonly dribble?: boolean
 }
 
 export type EndpointName = "chat" | "completion" | "generate"
@@ -38,6 +40,8 @@ export interface ScriptedBackend {
   /** Steps are used up in order; the last one repeats. */
   readonly script: (steps: Partial<Record<EndpointName, ReadonlyArray<Step>>>) => void
   readonly openConnections: () => number
+  /** How many calls have got their whole answer. */
+  readonly answered: () => number
   /** Answers every call that hangs, as a success. */
   readonly release: () => void
 }
@@ -51,6 +55,7 @@ export const scriptedBackend = Effect.acquireRelease(
     let steps: Partial<Record<EndpointName, ReadonlyArray<Step>>> = {}
     let used: Partial<Record<EndpointName, number>> = {}
     let open = 0
+    let answered = 0
 
     const nextStep = (endpoint: EndpointName): Step => {
       const at = used[endpoint] ?? 0
@@ -84,7 +89,8 @@ export const scriptedBackend = Effect.acquireRelease(
         }
         calls.push(call)
         response.on("close", () => {
-          if (!response.writableFinished) call.closedEarlyAt = performance.now()
+          if (response.writableFinished) answered += 1
+          else call.closedEarlyAt = performance.now()
         })
         perform(nextStep(endpoint), endpoint, response, hanging)
       })
@@ -107,6 +113,7 @@ export const scriptedBackend = Effect.acquireRelease(
             used = {}
           },
           openConnections: () => open,
+          answered: () => answered,
           release: () => {
             for (const answer of hanging) answer()
             hanging.clear()
@@ -130,6 +137,10 @@ const perform = (step: Step, endpoint: EndpointName, response: ServerResponse, h
     return
   }
   if (step.reset) return void response.socket?.destroy()
+  if (step.dribble) {
+    response.writeHead(200, { "content-type": "application/json", "content-length": "1000" })
+    return void response.write('{"choices":')
+  }
   if (step.truncate) {
     response.writeHead(200, { "content-type": "application/json", "content-length": "1000" })
     response.write('{"choices":')

@@ -1,0 +1,58 @@
+/**
+ * ai-ticket as a library: the same typed program that the HTTP service and the CLI run.
+ */
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Completion } from "./domain/Completion.ts"
+import type { InferenceFailure } from "./domain/Failure.ts"
+import * as Core from "./services/Core.ts"
+import { type EventOptions, Inference } from "./services/Inference.ts"
+import { Settings } from "./services/Settings.ts"
+import type { SettingsError } from "./services/SettingsSource.ts"
+
+export { BackendError } from "./domain/BackendError.ts"
+export type { Completion, Generation, Usage } from "./domain/Completion.ts"
+export { type ErrorBody, type ErrorCode, errorCatalogue } from "./domain/ErrorCatalogue.ts"
+export {
+  DeadlineExceeded,
+  errorBody,
+  type InferenceFailure,
+  InvalidInputFormat,
+  InvalidParameter,
+  MissingContentField,
+  NoBackendAvailable,
+  Overloaded,
+  PromptExtractionFailed,
+  ShuttingDown
+} from "./domain/Failure.ts"
+export { type EventOptions, Inference } from "./services/Inference.ts"
+export { SettingsError } from "./services/SettingsSource.ts"
+
+/**
+ * Turns an event, in any of the shapes that `POST /event` takes, into a completion.
+ *
+ * Fails with one of `InferenceFailure`; `errorBody` tells it as HTTP would. Interrupting it aborts the generation at
+ * the backend.
+ */
+export const onEvent = (
+  event: unknown,
+  options?: EventOptions
+): Effect.Effect<Completion, InferenceFailure, Inference> =>
+  Effect.flatMap(Inference, (inference) => inference.onEvent(event, options))
+
+/**
+ * What `onEvent` needs: one waiting line, breaker and connection pool. Build it once and share it.
+ *
+ * Settings are those of the service, by the names of its environment variables: the given ones first, then the
+ * environment's.
+ */
+export const layer = (settings: Readonly<Record<string, string>> = {}): Layer.Layer<Inference, SettingsError> =>
+  Core.layer.pipe(
+    Layer.provide(
+      Settings.layer([
+        { name: "flag", provider: ConfigProvider.fromEnvRecord(settings) },
+        { name: "environment", provider: ConfigProvider.fromEnv() }
+      ])
+    )
+  )

@@ -1,0 +1,129 @@
+import { Agent, type IncomingMessage, request } from "node:http"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { scriptedBackend } from "../support/ScriptedBackend.ts"
+import { eventually, jsonOf, postEvent, testService } from "../support/TestService.ts"
+
+/** A service whose scope the test closes itself, as a signal would. */
+const setUp = (settings: Record<string, string>) =>
+  Effect.gen(function* () {
+    const backend = yield* scriptedBackend
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+    const service = yield* Scope.provide(testService({ KOBOLDCPP_API_URL: backend.url, ...settings }), scope)
+    const stop = Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+    return { backend, service, stop }
+  })
+
+const get = (url: string) => Effect.promise(() => fetch(url))
+
+describe("draining", () => {
+  it.live("turns readiness, refuses new work, lets work in hand and in line end, then stops listening", () =>
+    Effect.gen(function* () {
+      const { backend, service, stop } = yield* setUp({ AI_TICKET_QUEUE_LIMIT: "10" })
+      backend.script({ chat: [{ hang: true }, {}] })
+      const accepted = yield* Effect.forEach(Array.from({ length: 5 }), () =>
+        Effect.forkChild(Effect.flatMap(postEvent(service.url, { content: "p" }), jsonOf))
+      )
+      yield* eventually(() => backend.calls.length === 1)
+      yield* Effect.repeat(Effect.flatMap(get(`${service.url}/ready`), jsonOf), {
+        until: ({ queue }) => JSON.stringify(queue) === '{"waiting":4,"in_use":1}'
+      })
+
+      const stopping = yield* stop
+      const ready = yield* get(`${service.url}/ready`)
+      assert.strictEqual(ready.status, 503)
+      assert.strictEqual((yield* jsonOf(ready))["draining"], true)
+      const health = yield* get(`${service.url}/health`)
+      assert.strictEqual(health.status, 200)
+      assert.deepStrictEqual(yield* jsonOf(health), { status: "healthy", shutdown_initiated: true })
+      const late = yield* postEvent(service.url, { content: "late" })
+      assert.strictEqual(late.status, 503)
+      assert.strictEqual(late.headers.get("connection"), "close")
+      assert.strictEqual((yield* jsonOf(late))["error"], "shutting_down")
+
+      backend.release()
+      for (const fiber of accepted) assert.strictEqual((yield* Fiber.join(fiber))["completion"], "from chat")
+      yield* Fiber.join(stopping)
+      assert.strictEqual(backend.calls.length, 5)
+      const refused = yield* Effect.exit(Effect.tryPromise(() => fetch(`${service.url}/health`)))
+      assert.isTrue(Exit.isFailure(refused))
+    })
+  )
+
+  it.live("cancels what outlives the grace period: an answer for the caller, an abort for the backend", () =>
+    Effect.gen(function* () {
+      const { backend, service, stop } = yield* setUp({ AI_TICKET_SHUTDOWN_GRACE_SECONDS: "0.2" })
+      backend.script({ chat: [{ hang: true }] })
+      const running = yield* Effect.forkChild(postEvent(service.url, { content: "p" }))
+      yield* eventually(() => backend.calls.length === 1)
+      const waiting = yield* Effect.forkChild(postEvent(service.url, { content: "q" }))
+      yield* Effect.repeat(Effect.flatMap(get(`${service.url}/ready`), jsonOf), {
+        until: ({ queue }) => JSON.stringify(queue) === '{"waiting":1,"in_use":1}'
+      })
+      yield* Fiber.join(yield* stop)
+      for (const fiber of [running, waiting]) {
+        const response = yield* Fiber.join(fiber)
+        assert.strictEqual(response.status, 503)
+        assert.strictEqual((yield* jsonOf(response))["error"], "shutting_down")
+      }
+      assert.deepStrictEqual(
+        backend.aborts.map(({ genkey }) => genkey),
+        backend.calls.map(({ body }) => body["genkey"])
+      )
+    })
+  )
+
+  it.live("under load: every request is answered, and none is reset", () =>
+    Effect.gen(function* () {
+      const { backend, service, stop } = yield* setUp({ AI_TICKET_SLOTS: "4", AI_TICKET_QUEUE_LIMIT: "1000" })
+      const agent = new Agent({ keepAlive: true })
+      yield* Effect.addFinalizer(() => Effect.sync(() => agent.destroy()))
+      const outcomes: Array<string> = []
+      const client = Effect.gen(function* () {
+        let outcome = "200"
+        while (outcome === "200") {
+          outcome = yield* outcomeOf(service.url, agent)
+          outcomes.push(outcome)
+        }
+      })
+      const clients = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: 20 }, () => client),
+          { concurrency: 20 }
+        )
+      )
+      yield* eventually(() => outcomes.length > 200)
+      yield* Fiber.join(yield* stop)
+      yield* Fiber.join(clients)
+      // Nobody met a reset or a closed port: each client asked until it was told to go elsewhere.
+      assert.strictEqual(outcomes.filter((outcome) => outcome === "503 shutting_down").length, 20)
+      assert.strictEqual(outcomes.filter((outcome) => outcome === "200").length, outcomes.length - 20)
+      const accepted = service.lines.filter((line) => line.includes('"route":"/event"'))
+      assert.strictEqual(outcomes.length, accepted.length)
+      assert.strictEqual(backend.aborts.length, 0)
+    })
+  )
+})
+
+/** How one event ended: its status and error code, or the error of its connection. */
+const outcomeOf = (url: string, agent: Agent) =>
+  Effect.callback<string>((resume) => {
+    const call = request(`${url}/event`, { method: "POST", agent, headers: { "content-type": "application/json" } })
+    call.on("response", (response: IncomingMessage) => {
+      let text = ""
+      response.setEncoding("utf8")
+      response.on("data", (chunk: string) => {
+        text += chunk
+      })
+      response.on("end", () => {
+        const code: unknown = JSON.parse(text).error
+        resume(Effect.succeed(code === undefined ? `${response.statusCode}` : `${response.statusCode} ${code}`))
+      })
+    })
+    call.on("error", (error: NodeJS.ErrnoException) => resume(Effect.succeed(error.code ?? "unknown")))
+    call.end('{"content":"p"}')
+  })
