@@ -1,13 +1,14 @@
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpServerError from "effect/http/HttpServerError"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import { BackendError } from "../domain/BackendError.ts"
 import { errorCatalogue } from "../domain/ErrorCatalogue.ts"
 import * as Failure from "../domain/Failure.ts"
+import type { RequestRecord } from "../services/CurrentRequest.ts"
 import { Settings } from "../services/Settings.ts"
-import { CurrentRequest, type RequestRecord } from "./RequestRecord.ts"
 import { allowedMethods, pathOf } from "./RouteTable.ts"
 
 /** A failure as the caller gets it: the JSON body of the catalogue, and the header fields that go with it. */
@@ -32,29 +33,28 @@ const headersFor = (failure: Failure.Failure): Record<string, string> => {
  * Turns whatever a route or the router ends with into a response: failures by the catalogue, the rest into an
  * `internal_error` whose cause is for the log alone. An interruption stays one: its client is gone.
  */
-export const makeRenderFailures = Effect.gen(function* () {
-  const { maxBodyBytes } = yield* Settings
-  return <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-    Effect.catchCause(app, (cause) =>
-      Effect.gen(function* () {
-        const record = yield* CurrentRequest
-        const [reason] = cause.reasons
-        if (reason === undefined || reason._tag === "Interrupt") return yield* Effect.failCause(cause)
-        const known = reason._tag === "Fail" ? yield* toFailure(reason.error, maxBodyBytes) : undefined
-        if (known !== undefined) return respond(record, known)
-        yield* Effect.logError("internal error", cause)
-        record.error = "internal_error"
-        return HttpServerResponse.jsonUnsafe(Failure.bodyFor("internal_error", "Something in ai-ticket went wrong."), {
-          status: errorCatalogue.internal_error.status
-        })
-      })
-    )
-})
+export const makeRenderFailure = Effect.map(
+  Settings,
+  ({ maxBodyBytes }) =>
+    <E>(
+      cause: Cause.Cause<E>,
+      request: HttpServerRequest.HttpServerRequest,
+      record: RequestRecord
+    ): Effect.Effect<HttpServerResponse.HttpServerResponse, E> => {
+      const [reason] = cause.reasons
+      if (reason === undefined || reason._tag === "Interrupt") return Effect.failCause(cause)
+      const known = reason._tag === "Fail" ? toFailure(reason.error, request, maxBodyBytes) : undefined
+      record.error = known?.code ?? "internal_error"
+      return known === undefined
+        ? Effect.as(Effect.logError("internal error", cause), internalError)
+        : Effect.succeed(failureResponse(known))
+    }
+)
 
-const respond = (record: RequestRecord, failure: Failure.Failure) => {
-  record.error = failure.code
-  return failureResponse(failure)
-}
+const internalError = HttpServerResponse.jsonUnsafe(
+  Failure.bodyFor("internal_error", "Something in ai-ticket went wrong."),
+  { status: errorCatalogue.internal_error.status }
+)
 
 const isFailure = Schema.is(
   Schema.Union([
@@ -78,18 +78,20 @@ const isFailure = Schema.is(
   ])
 )
 
-const toFailure = (error: unknown, limitBytes: number) =>
-  Effect.gen(function* () {
-    if (isFailure(error)) return error
-    if (!HttpServerError.isHttpServerError(error)) return undefined
-    const { reason } = error
-    if (reason._tag === "RouteNotFound") {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const allowed = allowedMethods(pathOf(request.url))
-      return allowed === undefined ? new Failure.NotFound() : new Failure.MethodNotAllowed({ allowed })
-    }
-    if (reason._tag !== "RequestParseError") return undefined
-    return reason.reason === "BodyTooLarge"
-      ? new Failure.PayloadTooLarge({ limitBytes })
-      : new Failure.InvalidRequest({ details: "the body could not be read" })
-  })
+const toFailure = (
+  error: unknown,
+  request: HttpServerRequest.HttpServerRequest,
+  limitBytes: number
+): Failure.Failure | undefined => {
+  if (isFailure(error)) return error
+  if (!HttpServerError.isHttpServerError(error)) return undefined
+  const { reason } = error
+  if (reason._tag === "RouteNotFound") {
+    const allowed = allowedMethods(pathOf(request.url))
+    return allowed === undefined ? new Failure.NotFound() : new Failure.MethodNotAllowed({ allowed })
+  }
+  if (reason._tag !== "RequestParseError") return undefined
+  return reason.reason === "BodyTooLarge"
+    ? new Failure.PayloadTooLarge({ limitBytes })
+    : new Failure.InvalidRequest({ details: "the body could not be read" })
+}

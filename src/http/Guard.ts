@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Result from "effect/Result"
+import type { Forbidden, RateLimited, Unauthorised } from "../domain/Failure.ts"
 import { Auth } from "../services/Auth.ts"
+import type { RequestRecord } from "../services/CurrentRequest.ts"
 import { RateLimit } from "../services/RateLimit.ts"
-import { CurrentRequest } from "./RequestRecord.ts"
 import { openRoutes, pathOf } from "./RouteTable.ts"
 
 /**
@@ -14,22 +14,27 @@ import { openRoutes, pathOf } from "./RouteTable.ts"
 export const makeGuard = Effect.gen(function* () {
   const auth = yield* Auth
   const rateLimit = yield* RateLimit
-  return <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      if (openRoutes.has(pathOf(request.url))) return yield* app
-      const record = yield* CurrentRequest
-      const caller = yield* Effect.result(
-        auth.check({ authorization: request.headers["authorization"], apiKey: request.headers["x-api-key"] })
-      )
-      record.quota = yield* rateLimit.take({ address: record.client, caller: Result.getOrUndefined(caller) }).pipe(
-        Effect.tapError(({ limit, retryAfterMillis, windowSeconds }) =>
-          Effect.sync(() => {
-            record.quota = { limit, remaining: 0, resetSeconds: Math.ceil(retryAfterMillis / 1000), windowSeconds }
+
+  return (
+    request: HttpServerRequest.HttpServerRequest,
+    record: RequestRecord
+  ): Effect.Effect<void, Unauthorised | Forbidden | RateLimited> => {
+    if (openRoutes.has(pathOf(request.url))) return Effect.void
+    const { headers } = request
+    return Effect.flatMap(
+      Effect.result(auth.check({ authorization: headers["authorization"], apiKey: headers["x-api-key"] })),
+      (caller) =>
+        rateLimit.take({ address: record.client, caller: Result.getOrUndefined(caller) }).pipe(
+          Effect.tapError(({ limit, retryAfterMillis, windowSeconds }) =>
+            Effect.sync(() => {
+              record.quota = { limit, remaining: 0, resetSeconds: Math.ceil(retryAfterMillis / 1000), windowSeconds }
+            })
+          ),
+          Effect.flatMap((quota) => {
+            record.quota = quota
+            return Result.isSuccess(caller) ? Effect.void : Effect.fail(caller.failure)
           })
         )
-      )
-      yield* Effect.fromResult(caller)
-      return yield* app
-    })
+    )
+  }
 })

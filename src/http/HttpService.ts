@@ -1,13 +1,17 @@
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
+import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
+import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
+import { monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
 import { eventRoute } from "./EventRoute.ts"
-import { makeRenderFailures } from "./FailureResponse.ts"
+import { makeRenderFailure } from "./FailureResponse.ts"
 import { makeGuard } from "./Guard.ts"
 import * as NodeServer from "./NodeServer.ts"
 import { makeObserve } from "./Observe.ts"
@@ -17,9 +21,22 @@ import { operationsRoutes } from "./OperationsRoutes.ts"
 const edge = HttpRouter.middleware(
   Effect.gen(function* () {
     const observe = yield* makeObserve
-    const renderFailures = yield* makeRenderFailures
+    const renderFailure = yield* makeRenderFailure
     const guard = yield* makeGuard
-    return (app) => observe(renderFailures(guard(app)))
+    return (app) =>
+      Effect.gen(function* () {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const start = yield* monotonicMillis
+        const record = yield* observe.begin(request)
+        yield* HttpEffect.appendPreResponseHandler((_, response) =>
+          Effect.flatMap(monotonicMillis, (end) => observe.finish(record, request, response, end - start))
+        )
+        return yield* guard(request, record).pipe(
+          Effect.andThen(app),
+          Effect.catchCause((cause) => renderFailure(cause, request, record)),
+          Effect.provideService(CurrentRequest, record)
+        )
+      })
   }),
   { global: true }
 )

@@ -1,17 +1,15 @@
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import * as HttpEffect from "effect/http/HttpEffect"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import { clientAddress } from "../domain/ClientAddress.ts"
+import { RequestRecord } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { Metrics } from "../services/Metrics.ts"
-import { monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
-import { CurrentStopwatch } from "../services/Stopwatch.ts"
-import { CurrentRequest, RequestRecord } from "./RequestRecord.ts"
 import { methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
 
 /** A request id that can stand in a log and a header without harm. */
@@ -23,87 +21,80 @@ const traceparent = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-
 /** A client that closed the connection before its answer, as nginx numbers it; nobody gets to see this status. */
 const clientClosedRequest = 499
 
-/**
- * The outermost layer of every request: gives it an id, and when it is answered, however that is, puts the common
- * header fields on the response, counts it and writes its log line.
- */
+/** The two ends of every request: the record it begins with, and what is told of it when it is answered. */
 export const makeObserve = Effect.gen(function* () {
   const { accessLogLevel, logLevel, trustProxyCount } = yield* Settings
   const lifecycle = yield* Lifecycle
   const metrics = yield* Metrics
   const random = yield* SecureRandom.SecureRandom
+  const accessLevel = accessLogLevel ?? logLevel
 
-  const identify = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-    const asked = request.headers["x-request-id"]
-    const trace = traceparent.exec(request.headers["traceparent"] ?? "")?.[1]
-    const fresh = yield* random.uuidV4()
-    return new RequestRecord({
-      id: asked !== undefined && saneId.test(asked) ? asked : fresh,
-      traceId: trace ?? fresh.replaceAll("-", ""),
-      client: clientAddress({
-        socket: Option.getOrUndefined(request.remoteAddress),
-        forwardedFor: request.headers["x-forwarded-for"],
-        proxies: trustProxyCount
+  const begin = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<RequestRecord> =>
+    Effect.map(random.uuidV4(), (fresh) => {
+      metrics.httpStarted()
+      const { headers } = request
+      const asked = headers["x-request-id"]
+      return new RequestRecord({
+        id: asked !== undefined && saneId.test(asked) ? asked : fresh,
+        traceId: traceparent.exec(headers["traceparent"] ?? "")?.[1] ?? fresh.replaceAll("-", ""),
+        client: clientAddress({
+          socket: Option.getOrUndefined(request.remoteAddress),
+          forwardedFor: headers["x-forwarded-for"],
+          proxies: trustProxyCount
+        })
       })
     })
-  })
 
-  const finish = Effect.fnUntraced(function* (
+  const writeLine = (status: number, fields: object) => {
+    const level = status >= 500 ? "Error" : "Info"
+    if (LogLevel.isLessThan(level, accessLevel)) return Effect.void
+    const line = Effect.logWithLevel(level)("request", fields)
+    return accessLevel === logLevel ? line : Effect.provideService(line, References.MinimumLogLevel, accessLevel)
+  }
+
+  /** Counts the request, writes its log line, and puts the common header fields on its response. */
+  const finish = (
     record: RequestRecord,
     request: HttpServerRequest.HttpServerRequest,
     response: HttpServerResponse.HttpServerResponse,
-    start: number
-  ) {
-    const total = (yield* monotonicMillis) - start
-    const { backend, queue } = record.stopwatch.millis
-    const endpoint = routeLabel(pathOf(request.url))
-    const { status } = response
-    metrics.httpEnded({ method: methodLabel(request.method), endpoint, status, millis: total })
-    if (endpoint === "/event") metrics.overhead(Math.max(0, total - backend))
-    yield* Effect.logWithLevel(status >= 500 ? "Error" : "Info")("request").pipe(
-      Effect.annotateLogs({
+    totalMillis: number
+  ) =>
+    Effect.gen(function* () {
+      const { status } = response
+      const method = methodLabel(request.method)
+      const route = routeLabel(pathOf(request.url))
+      metrics.httpEnded({ method, endpoint: route, status, millis: totalMillis })
+      if (route === "/event") metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
+      const [queue, backend, total] = [record.queueMillis, record.backendMillis, totalMillis].map(round)
+      const error = status === clientClosedRequest ? "client_closed_request" : record.error
+      yield* writeLine(status, {
         request_id: record.id,
         trace_id: record.traceId,
-        method: methodLabel(request.method),
-        route: endpoint,
+        method,
+        route,
         status,
-        duration_ms: round(total),
-        queue_ms: round(queue),
-        backend_ms: round(backend),
+        duration_ms: total,
+        queue_ms: queue,
+        backend_ms: backend,
         client: record.client,
-        ...(record.error === undefined ? {} : { error: record.error }),
-        ...(status === clientClosedRequest ? { error: "client_closed_request" } : {})
-      }),
-      Effect.provideService(References.MinimumLogLevel, accessLogLevel ?? logLevel)
-    )
-    return HttpServerResponse.setHeaders(response, {
-      "x-request-processed-by": "ai-ticket",
-      "x-request-id": record.id,
-      "server-timing": `queue;dur=${round(queue)}, backend;dur=${round(backend)}, total;dur=${round(total)}`,
-      ...quotaHeaders(record),
-      ...((yield* lifecycle.draining) ? { connection: "close" } : {})
+        error
+      })
+      return HttpServerResponse.setHeaders(response, {
+        "x-request-processed-by": "ai-ticket",
+        "x-request-id": record.id,
+        "server-timing": `queue;dur=${queue}, backend;dur=${backend}, total;dur=${total}`,
+        ...quotaHeaders(record),
+        ...((yield* lifecycle.draining) ? { connection: "close" } : undefined)
+      })
     })
-  })
 
-  return <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const start = yield* monotonicMillis
-      const record = yield* identify(request)
-      metrics.httpStarted()
-      yield* HttpEffect.appendPreResponseHandler((request, response) => finish(record, request, response, start))
-      return yield* app.pipe(
-        Effect.provideService(CurrentRequest, record),
-        Effect.provideService(CurrentStopwatch, record.stopwatch),
-        Effect.annotateLogs({ request_id: record.id, trace_id: record.traceId })
-      )
-    })
+  return { begin, finish }
 })
 
 /** The fields of the IETF draft "RateLimit header fields for HTTP". */
-const quotaHeaders = ({ quota }: RequestRecord): Record<string, string> =>
+const quotaHeaders = ({ quota }: RequestRecord) =>
   quota === undefined
-    ? {}
+    ? undefined
     : {
         "ratelimit-policy": `"default";q=${quota.limit};w=${Math.ceil(quota.windowSeconds)}`,
         ratelimit: `"default";r=${quota.remaining};t=${quota.resetSeconds}`

@@ -1,8 +1,9 @@
-import { createHash, timingSafeEqual } from "node:crypto"
+import { hash, timingSafeEqual } from "node:crypto"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { Forbidden, Unauthorised } from "../domain/Failure.ts"
 import { definitions, Settings } from "./Settings.ts"
 import { watchTokenFile } from "./TokenFile.ts"
@@ -31,7 +32,9 @@ export class Auth extends Context.Service<
       const { authTokenFile, authTokens = [] } = yield* Settings
       const fromSettings = authTokens.map(digest)
       if (authTokenFile === undefined) {
-        return Auth.of({ check: (credentials) => judge(fromSettings, credentials) })
+        return Auth.of({
+          check: (credentials) => Effect.suspend(() => Effect.fromResult(judge(fromSettings, credentials)))
+        })
       }
       const fileTokens = yield* watchTokenFile(authTokenFile, definitions.authTokenFile.variable)
       let seen: ReadonlyArray<Redacted.Redacted> = []
@@ -43,7 +46,7 @@ export class Auth extends Context.Service<
               seen = tokens
               fromFile = tokens.map(digest)
             }
-            return judge([...fromSettings, ...fromFile], credentials)
+            return Effect.fromResult(judge([...fromSettings, ...fromFile], credentials))
           })
       })
     })
@@ -53,23 +56,23 @@ export class Auth extends Context.Service<
 const judge = (
   accepted: ReadonlyArray<Buffer>,
   credentials: Credentials
-): Effect.Effect<Caller, Unauthorised | Forbidden> => {
-  if (accepted.length === 0) return Effect.succeed({ tokenId: undefined })
-  const shown = presented(credentials).map(digest)
-  if (shown.length === 0) return Effect.fail(new Unauthorised())
+): Result.Result<Caller, Unauthorised | Forbidden> => {
+  if (accepted.length === 0) return Result.succeed({ tokenId: undefined })
+  const shown = presented(credentials).map(digestOf)
+  if (shown.length === 0) return Result.fail(new Unauthorised())
   const known = shown.find((candidate) => isAmong(accepted, candidate))
-  return known === undefined ? Effect.fail(new Forbidden()) : Effect.succeed({ tokenId: known.toString("hex", 0, 8) })
+  return known === undefined ? Result.fail(new Forbidden()) : Result.succeed({ tokenId: known.toString("hex", 0, 8) })
 }
 
-const presented = ({ apiKey, authorization }: Credentials): ReadonlyArray<Redacted.Redacted> => {
+const presented = ({ apiKey, authorization }: Credentials): ReadonlyArray<string> => {
   const bearer = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1]
-  return [bearer, apiKey?.trim()].flatMap((token) =>
-    token === undefined || token === "" ? [] : [Redacted.make(token)]
-  )
+  return [bearer ?? "", apiKey?.trim() ?? ""].filter((token) => token !== "")
 }
+
+const digest = (token: Redacted.Redacted): Buffer => digestOf(Redacted.value(token))
 
 /** Digests are of one length, so that comparing them tells nothing about how much of a token is right. */
-const digest = (token: Redacted.Redacted): Buffer => createHash("sha256").update(Redacted.value(token)).digest()
+const digestOf = (token: string): Buffer => hash("sha256", token, "buffer")
 
 /** Looks at every digest, found or not. */
 const isAmong = (accepted: ReadonlyArray<Buffer>, candidate: Buffer): boolean =>

@@ -1,10 +1,10 @@
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Layer from "effect/Layer"
 import { Breaker } from "./Breaker.ts"
 import * as KoboldCpp from "./backends/KoboldCpp.ts"
-import * as Transport from "./backends/Transport.ts"
+import { Transport } from "./backends/Transport.ts"
 import { Inference } from "./Inference.ts"
 import { Metrics } from "./Metrics.ts"
+import * as PooledRandom from "./PooledRandom.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { WaitingLine } from "./WaitingLine.ts"
 
@@ -15,5 +15,5 @@ const backend = KoboldCpp.layer.pipe(Layer.provide(Transport.layer))
 export const layer = Inference.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(Breaker.layer, RetryBudget.layer, WaitingLine.layer)),
   Layer.provideMerge(backend),
-  Layer.provideMerge(Layer.merge(Metrics.layer, SecureRandom.layerWebCrypto))
+  Layer.provideMerge(Layer.merge(Metrics.layer, PooledRandom.layer))
 )

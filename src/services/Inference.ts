@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
@@ -9,16 +10,16 @@ import type { Completion, Generation } from "../domain/Completion.ts"
 import { decodeEvent, type InferenceEvent } from "../domain/Event.ts"
 import type { InferenceFailure } from "../domain/Failure.ts"
 import { Breaker } from "./Breaker.ts"
+import { CurrentRequest } from "./CurrentRequest.ts"
 import { withDeadline } from "./Deadline.ts"
 import { firstAnswer } from "./FallbackPlan.ts"
 import { type Endpoint, InferenceBackend } from "./InferenceBackend.ts"
 import { Metrics } from "./Metrics.ts"
-import { monotonicMillis } from "./MonotonicClock.ts"
+import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { type Allowance, makeAllowance, retryPolicy } from "./RetryPolicy.ts"
 import { Settings } from "./Settings.ts"
-import { timed } from "./Stopwatch.ts"
-import { WaitingLine } from "./WaitingLine.ts"
+import { type Slot, WaitingLine } from "./WaitingLine.ts"
 
 /** What a caller may ask for beside the event. */
 export interface EventOptions {
@@ -49,42 +50,43 @@ export class Inference extends Context.Service<
       const longest = Duration.seconds(requestTimeoutSeconds)
 
       /** One attempt, counted however it ends. */
-      const attempt = Effect.fnUntraced(function* (endpoint: Endpoint, event: InferenceEvent) {
-        const start = yield* monotonicMillis
-        return yield* endpoint.attempt(event).pipe(
-          Effect.onExit((exit) =>
-            Effect.map(monotonicMillis, (end) =>
-              metrics.attempt({
-                backend: backend.name,
-                endpoint: endpoint.name,
-                outcome: outcomeOf(exit),
-                millis: end - start
-              })
-            )
-          ),
-          timed("backend")
-        )
-      })
+      const attempt = (endpoint: Endpoint, event: InferenceEvent) =>
+        Effect.withFiber<Generation, BackendError, Slot>((fiber) => {
+          const clock = fiber.getRef(Clock.Clock)
+          const request = fiber.getRef(CurrentRequest)
+          const start = millisOf(clock)
+          return Effect.onExit(endpoint.attempt(event), (exit) =>
+            Effect.sync(() => {
+              const millis = millisOf(clock) - start
+              if (request !== undefined) request.backendMillis += millis
+              metrics.attempt({ backend: backend.name, endpoint: endpoint.name, outcome: outcomeOf(exit), millis })
+            })
+          )
+        })
 
-      /** Retries at one endpoint. */
-      const persist = (endpoint: Endpoint, event: InferenceEvent, allowance: Allowance) => {
-        let attempts = 0
-        return Effect.suspend(() => {
-          if (attempts++ > 0) metrics.retry(backend.name, endpoint.name)
-          return attempt(endpoint, event)
-        }).pipe(
-          Effect.retry(retryPolicy(allowance)),
-          Effect.map((generation) => ({ generation, endpoint: endpoint.name }))
-        )
-      }
+      /** Retries at one endpoint; the first attempt, which is mostly the only one, needs no schedule. */
+      const persist = (endpoint: Endpoint, event: InferenceEvent, allowance: Allowance) =>
+        Effect.catch(attempt(endpoint, event), (error) => {
+          const again = Effect.suspend(() => {
+            metrics.retry(backend.name, endpoint.name)
+            return attempt(endpoint, event)
+          })
+          let next: typeof again = Effect.fail(error)
+          return Effect.suspend(() => {
+            const now = next
+            next = again
+            return now
+          }).pipe(Effect.retry(retryPolicy(allowance)))
+        })
 
       /** Endpoint after endpoint of the backend. */
       const generate = Effect.fnUntraced(function* (event: InferenceEvent) {
         yield* budget.deposit
-        const allowance = yield* Effect.provideService(makeAllowance, RetryBudget, budget)
+        const allowance = makeAllowance(budget)
         return yield* firstAnswer(
           backend.endpoints,
-          (endpoint) => persist(endpoint, event, allowance),
+          (endpoint) =>
+            Effect.map(persist(endpoint, event, allowance), (generation) => ({ generation, endpoint: endpoint.name })),
           allowance,
           Effect.sync(() => metrics.fallback(backend.name))
         )
@@ -111,7 +113,7 @@ export class Inference extends Context.Service<
           : Effect.void
 
       return Inference.of({
-        onEvent: Effect.fn("Inference.onEvent")(function* (input: unknown, options: EventOptions = {}) {
+        onEvent: Effect.fnUntraced(function* (input: unknown, options: EventOptions = {}) {
           const event = yield* Effect.fromResult(decodeEvent(input))
           const asked = options.timeout === undefined ? longest : Duration.fromInputUnsafe(options.timeout)
           return yield* answer(event).pipe(

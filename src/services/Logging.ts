@@ -1,8 +1,10 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
+import { CurrentRequest } from "./CurrentRequest.ts"
 import { Settings } from "./Settings.ts"
 
 /** Where lines of text go; it must not fail, whatever becomes of the other end. */
@@ -26,30 +28,38 @@ export const layer = (write: WriteLine, options: { readonly terminal: boolean })
   )
 
 const jsonLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
-  const annotations = fiber.getRef(References.CurrentLogAnnotations)
+  const { fields, text } = split(message)
   return JSON.stringify({
     level: levelName(logLevel),
     time: date.toISOString(),
-    message: text(message),
-    ...annotations,
-    ...(cause.reasons.length === 0 ? {} : { cause: Cause.pretty(cause) })
+    message: text,
+    ...correlation(fiber),
+    ...fields,
+    ...(cause.reasons.length === 0 ? undefined : { cause: Cause.pretty(cause) })
   })
 })
 
 const prettyLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
-  const annotations = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
-  const fields = annotations.map(
-    ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`
-  )
-  const head = `${date.toISOString().slice(11, 23)} ${levelName(logLevel).padEnd(7)} ${text(message)}`
-  const line = [head, ...fields].join(" ")
+  const { fields, text } = split(message)
+  const words = Object.entries({ ...correlation(fiber), ...fields })
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+  const line = [date.toISOString().slice(11, 23), levelName(logLevel).padEnd(7), text, ...words].join(" ")
   return cause.reasons.length === 0 ? line : `${line}\n${Cause.pretty(cause)}`
 })
 
-/** Effect hands over what was logged as a list. */
-const text = (message: unknown): string =>
-  (Array.isArray(message) ? message : [message])
-    .map((part) => (typeof part === "string" ? part : JSON.stringify(part)))
-    .join(" ")
+/** A line about a request names it. */
+const correlation = (fiber: Fiber.Fiber<unknown, unknown>) => {
+  const request = fiber.getRef(CurrentRequest)
+  const annotations = fiber.getRef(References.CurrentLogAnnotations)
+  return request === undefined ? annotations : { request_id: request.id, trace_id: request.traceId, ...annotations }
+}
+
+/** Effect hands over what was logged as a list: its texts are the message, its objects further fields. */
+const split = (message: unknown): { readonly text: string; readonly fields: object } => {
+  const parts: ReadonlyArray<unknown> = Array.isArray(message) ? message : [message]
+  const texts = parts.filter((part) => typeof part !== "object")
+  return { text: texts.join(" "), fields: Object.assign({}, ...parts.filter((part) => typeof part === "object")) }
+}
 
 const levelName = (level: string): string => (level === "Warn" ? "WARNING" : level.toUpperCase())

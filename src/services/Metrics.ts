@@ -21,6 +21,8 @@ export interface HttpRequestRecord {
 
 /** Everything the service counts. Plain calls: they can't fail, and they are on every request's way. */
 interface Recorder {
+  /** Brings the gauges up to date: before they are read is soon enough. */
+  readonly gauges: () => void
   readonly httpStarted: () => void
   readonly httpEnded: (request: HttpRequestRecord) => void
   /** A request that Node's parser refused, so that it never was one in flight. */
@@ -34,7 +36,8 @@ interface Recorder {
   readonly retry: (backend: string, endpoint: string) => void
   readonly fallback: (backend: string) => void
   readonly abort: (backend: string, outcome: "heard" | "failed") => void
-  readonly line: (state: { readonly waiting: number; readonly inUse: number }) => void
+  /** How to read the waiting line's state, which is done when the metrics are. */
+  readonly readLine: (read: () => { readonly waiting: number; readonly inUse: number }) => void
   readonly queueWait: (millis: number) => void
   readonly breaker: (backend: string, state: BreakerState) => void
   readonly tokens: (backend: string, usage: Usage) => void
@@ -60,9 +63,13 @@ export class Metrics extends Context.Service<
     Metrics,
     Effect.map(Settings, ({ metricsNamespace }) => {
       const context = Context.make(Metric.MetricRegistry, new Map())
+      const recorder = makeRecorder(context)
       return Metrics.of({
-        ...makeRecorder(context),
-        render: Effect.sync(() => PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace }))
+        ...recorder,
+        render: Effect.sync(() => {
+          recorder.gauges()
+          return PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace })
+        })
       })
     })
   )
@@ -99,9 +106,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   const overhead = slow("overhead_seconds", "Time of a request that was not spent with a backend")
 
   let running = 0
-  inFlight.update({}, 0)
-  queueDepth.update({}, 0)
-  slotsInUse.update({}, 0)
+  let lineState = () => ({ waiting: 0, inUse: 0 })
 
   const countRequest = ({ endpoint, method, status }: Omit<HttpRequestRecord, "millis">) => {
     const labels = { method, endpoint, status: String(status) }
@@ -110,10 +115,18 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   }
 
   return {
-    httpStarted: () => inFlight.update({}, ++running),
+    gauges: () => {
+      const { inUse, waiting } = lineState()
+      inFlight.update({}, running)
+      queueDepth.update({}, waiting)
+      slotsInUse.update({}, inUse)
+    },
+    httpStarted: () => {
+      running += 1
+    },
     httpRefused: countRequest,
     httpEnded: ({ endpoint, method, millis, status }) => {
-      inFlight.update({}, --running)
+      running -= 1
       countRequest({ endpoint, method, status })
       requestDuration.update({ method, endpoint }, millis / 1000)
     },
@@ -124,9 +137,8 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
     retry: (backend, endpoint) => retries.update({ backend, endpoint }, 1),
     fallback: (backend) => fallbacks.update({ backend }, 1),
     abort: (backend, outcome) => aborts.update({ backend, outcome }, 1),
-    line: ({ inUse, waiting }) => {
-      queueDepth.update({}, waiting)
-      slotsInUse.update({}, inUse)
+    readLine: (read) => {
+      lineState = read
     },
     queueWait: (millis) => queueWait.update({}, millis / 1000),
     breaker: (backend, now) => {

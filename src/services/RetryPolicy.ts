@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { BackendError, Remedy } from "../domain/BackendError.ts"
 import { remainingMillis } from "./Deadline.ts"
-import { RetryBudget } from "./RetryBudget.ts"
+import type { RetryBudget } from "./RetryBudget.ts"
 
 /** Attempts at one endpoint before the next one is tried. */
 export const attemptsPerEndpoint = 3
@@ -21,7 +21,7 @@ export type Allowance = (remedy: Remedy) => Effect.Effect<boolean>
  * The allowance of one request: `attemptsPerRequest` in all, and out of the common budget whatever comes after a
  * failure that may mean distress. An endpoint that isn't there costs nothing.
  */
-export const makeAllowance: Effect.Effect<Allowance, never, RetryBudget> = Effect.map(RetryBudget, (budget) => {
+export const makeAllowance = (budget: RetryBudget["Service"]): Allowance => {
   let left = attemptsPerRequest - 1
   return (remedy) =>
     Effect.gen(function* () {
@@ -30,7 +30,7 @@ export const makeAllowance: Effect.Effect<Allowance, never, RetryBudget> = Effec
       left -= 1
       return true
     })
-})
+}
 
 /**
  * When to try the same endpoint again: 100 ms, then 200 ms, each with 20% jitter either way; what the backend asked

@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -6,10 +7,10 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { Overloaded } from "../domain/Failure.ts"
+import { CurrentRequest } from "./CurrentRequest.ts"
 import { Metrics } from "./Metrics.ts"
-import { monotonicMillis } from "./MonotonicClock.ts"
+import { millisOf } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
-import { timed } from "./Stopwatch.ts"
 
 /**
  * The right to use the backend. Finalizers added to it run before the next in line gets the slot: an abort that the
@@ -40,72 +41,76 @@ export class WaitingLine extends Context.Service<
       // Everybody between the door and the given-back slot; those in use are among them.
       let admitted = 0
       let inUse = 0
-      const report = () => metrics.line({ waiting: admitted - inUse, inUse })
+      metrics.readLine(() => ({ waiting: admitted - inUse, inUse }))
 
       // A slot given back behind the caller's back is still given back before the layer is gone.
       yield* Effect.addFinalizer(() => Fiber.awaitAll(releasing))
 
-      const enter = (slot: Scope.Closeable) =>
-        Effect.gen(function* () {
-          if (admitted >= slots + queueLimit) {
-            const position = admitted - slots + 1
-            return yield* new Overloaded({ retryAfterMillis: serviceTime.average() * (position / slots) })
-          }
-          admitted += 1
-          yield* Scope.addFinalizer(
-            slot,
+      /** Closes the slot, with the cleanups it holds, and lets the next one in. */
+      const giveBack = (visit: Visit, exit: Exit.Exit<unknown, unknown>) =>
+        Effect.andThen(
+          Scope.close(visit.slot, exit),
+          Effect.clockWith((clock) =>
             Effect.sync(() => {
               admitted -= 1
-              report()
+              if (visit.takenAt === undefined) return
+              inUse -= 1
+              serviceTime.add(millisOf(clock) - visit.takenAt)
             })
           )
-          report()
-        })
-
-      const take = (slot: Scope.Closeable) =>
-        Effect.gen(function* () {
-          const start = yield* monotonicMillis
-          yield* Scope.provide(semaphore.takeScoped(1), slot)
-          yield* Effect.uninterruptible(hold(slot, start))
-        })
-
-      const hold = Effect.fnUntraced(function* (slot: Scope.Closeable, start: number) {
-        const taken = yield* monotonicMillis
-        inUse += 1
-        metrics.queueWait(taken - start)
-        report()
-        yield* Scope.addFinalizer(
-          slot,
-          Effect.map(monotonicMillis, (end) => {
-            inUse -= 1
-            serviceTime.add(end - taken)
-          })
         )
-      })
 
-      const leave = (slot: Scope.Closeable, exit: Exit.Exit<unknown, unknown>) =>
+      /** A caller who left doesn't wait for the cleanups. */
+      const leave = (visit: Visit, exit: Exit.Exit<unknown, unknown>) =>
         Exit.hasInterrupts(exit)
-          ? Effect.map(Effect.forkDetach(Scope.close(slot, exit), { startImmediately: true }), (fiber) => {
+          ? Effect.map(Effect.forkDetach(giveBack(visit, exit), { startImmediately: true }), (fiber) => {
               releasing.add(fiber)
               fiber.addObserver(() => releasing.delete(fiber))
             })
-          : Scope.close(slot, exit)
+          : giveBack(visit, exit)
+
+      const take = (visit: Visit) =>
+        Effect.andThen(
+          Scope.provide(semaphore.takeScoped(1), visit.slot),
+          Effect.withFiber((fiber) =>
+            Effect.sync(() => {
+              visit.takenAt = millisOf(fiber.getRef(Clock.Clock))
+              inUse += 1
+              const waited = visit.takenAt - visit.enteredAt
+              metrics.queueWait(waited)
+              const request = fiber.getRef(CurrentRequest)
+              if (request !== undefined) request.queueMillis += waited
+            })
+          )
+        )
 
       return WaitingLine.of({
         waiting: Effect.sync(() => admitted - inUse),
         inUse: Effect.sync(() => inUse),
-        withSlot: (self) =>
-          Effect.uninterruptibleMask((restore) => {
-            const slot = Scope.makeUnsafe()
-            return enter(slot).pipe(
-              Effect.andThen(restore(timed("queue")(take(slot)))),
-              Effect.andThen(restore(Effect.provideService(self, Slot, slot))),
-              Effect.onExit((exit) => leave(slot, exit))
-            )
-          })
+        withSlot: <A, E, R>(self: Effect.Effect<A, E, R>) =>
+          Effect.uninterruptibleMask((restore) =>
+            Effect.clockWith((clock): Effect.Effect<A, E | Overloaded, Exclude<R, Slot>> => {
+              if (admitted >= slots + queueLimit) {
+                const position = admitted - slots + 1
+                return Effect.fail(new Overloaded({ retryAfterMillis: serviceTime.average() * (position / slots) }))
+              }
+              admitted += 1
+              const visit: Visit = { slot: Scope.makeUnsafe(), enteredAt: millisOf(clock), takenAt: undefined }
+              return restore(take(visit)).pipe(
+                Effect.andThen(restore(Effect.provideService(self, Slot, visit.slot))),
+                Effect.onExit((exit) => leave(visit, exit))
+              )
+            })
+          )
       })
     })
   )
+}
+
+interface Visit {
+  readonly slot: Scope.Closeable
+  readonly enteredAt: number
+  takenAt: number | undefined
 }
 
 /** What a slot is held for, in milliseconds: recent requests count most. */

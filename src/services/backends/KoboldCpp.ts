@@ -1,10 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import * as HttpBody from "effect/http/HttpBody"
-import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -18,7 +14,7 @@ import { monotonicMillis } from "../MonotonicClock.ts"
 import { Settings } from "../Settings.ts"
 import { Slot } from "../WaitingLine.ts"
 import { readPerfQueue, type WireEndpoint, wireEndpoints } from "./KoboldCppWire.ts"
-import { type BrokenCall, describeBrokenCall, untraced } from "./Transport.ts"
+import { type Answer, type BrokenCall, Transport } from "./Transport.ts"
 
 const backendName = "koboldcpp"
 
@@ -38,19 +34,18 @@ export const layer = Layer.effect(
     const { koboldcppApiKey, koboldcppApiUrl } = yield* Settings
     const metrics = yield* Metrics
     const random = yield* SecureRandom.SecureRandom
-    const client = (yield* HttpClient.HttpClient).pipe(
-      HttpClient.mapRequest((request) => {
-        const located = HttpClientRequest.prependUrl(request, koboldcppApiUrl)
-        return koboldcppApiKey === undefined
-          ? located
-          : HttpClientRequest.bearerToken(located, Redacted.value(koboldcppApiKey))
-      }),
-      untraced
-    )
+    const { call } = yield* Transport
+    const { origin, pathname } = new URL(koboldcppApiUrl)
+    const target = {
+      origin,
+      base: pathname.replace(/\/$/, ""),
+      headers: koboldcppApiKey === undefined ? {} : { authorization: `Bearer ${Redacted.value(koboldcppApiKey)}` }
+    }
+    const get = (path: string) => call({ ...target, method: "GET", path: target.base + path })
+    const post = (path: string, body: object) => call({ ...target, method: "POST", path: target.base + path, body })
 
     const abort = (genkey: string) =>
-      client.post("/api/extra/abort", { body: HttpBody.jsonUnsafe({ genkey }) }).pipe(
-        Effect.andThen((response) => response.text),
+      post("/api/extra/abort", { genkey }).pipe(
         Effect.timeout(sideCallTimeout),
         Effect.matchEffect({
           onFailure: () =>
@@ -66,23 +61,19 @@ export const layer = Layer.effect(
       const failure = (code: BackendErrorCode, remedy: Remedy, reason: string) =>
         new BackendError({ code, backend: backendName, endpoint: wire.name, reason, remedy })
 
-      const send = (body: object) =>
-        client.post(wire.path, { body: HttpBody.jsonUnsafe(body) }).pipe(
-          Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
-          Effect.mapError(describeBrokenCall)
-        )
-
       const broken = ({ oversized, reason }: BrokenCall) =>
         oversized
           ? failure("api_response_format_error", "next", reason)
           : failure("api_connection_error", "retry", reason)
 
-      const refused = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
-        const { code, remedy } = classifyStatus(response.status)
-        const after = parseRetryAfter(response.headers["retry-after"], yield* Clock.currentTimeMillis)
+      const refused = Effect.fnUntraced(function* ({ headers, status }: Answer) {
+        const { code, remedy } = classifyStatus(status)
+        const asked = headers["retry-after"]
+        const now = yield* Clock.currentTimeMillis
+        const after = typeof asked === "string" ? parseRetryAfter(asked, now) : undefined
         return yield* new BackendError({
           ...{ code, remedy, backend: backendName, endpoint: wire.name },
-          reason: `it answered ${response.status}`,
+          reason: `it answered ${status}`,
           ...(after === undefined ? {} : { retryAfterMillis: after })
         })
       })
@@ -108,13 +99,13 @@ export const layer = Layer.effect(
           const genkey = `ai-ticket-${yield* random.uuidV4()}`
           const start = yield* monotonicMillis
           const mayGenerate = Effect.map(monotonicMillis, (now) => now - start > 1000)
-          const { response, text } = yield* send(wire.body(request, genkey)).pipe(
+          const answer = yield* post(wire.path, wire.body(request, genkey)).pipe(
             Effect.onInterrupt(() => Scope.addFinalizer(slot, abort(genkey))),
             // A connection that broke late left a generation behind; one that broke at once never started it.
             Effect.tapError(({ reached }) => Effect.when(abort(genkey), reached ? mayGenerate : Effect.succeed(false))),
             Effect.mapError(broken)
           )
-          return response.status === 200 ? yield* Effect.fromResult(read(text)) : yield* refused(response)
+          return answer.status === 200 ? yield* Effect.fromResult(read(answer.text)) : yield* refused(answer)
         })
       }
     }
@@ -123,12 +114,11 @@ export const layer = Layer.effect(
     return InferenceBackend.of({
       name: backendName,
       endpoints: [makeEndpoint(first), ...rest.map(makeEndpoint)],
-      status: client.get("/api/extra/perf").pipe(
-        Effect.flatMap((response) => response.text),
+      status: get("/api/extra/perf").pipe(
         Effect.timeout(sideCallTimeout),
         Effect.match({
           onFailure: () => ({ reachable: false }),
-          onSuccess: (text) => {
+          onSuccess: ({ text }) => {
             const queue = Result.getOrUndefined(Result.try(() => readPerfQueue(JSON.parse(text))))
             return queue === undefined ? { reachable: true } : { reachable: true, queue }
           }

@@ -1,7 +1,6 @@
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Undici from "@effect/platform-node/Undici"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as HttpClient from "effect/http/HttpClient"
-import type * as HttpClientError from "effect/http/HttpClientError"
 import * as Layer from "effect/Layer"
 import { Settings } from "../Settings.ts"
 
@@ -11,30 +10,23 @@ const maxAnswerBytes = 16 * 1024 * 1024
 /** Room beside the generations for aborts and status calls: KoboldCpp hangs at 24 open connections. */
 const sideConnections = 8
 
-/**
- * One connection pool to the backends, closed with the layer. Idle connections go soon, since KoboldCpp gives one of
- * its 24 handlers to each.
- */
-export const layer: Layer.Layer<HttpClient.HttpClient, never, Settings> = NodeHttpClient.layerUndiciNoDispatcher.pipe(
-  Layer.provide(
-    Layer.unwrap(
-      Settings.use(({ slots }) =>
-        Effect.succeed(
-          NodeHttpClient.layerDispatcherOptions({
-            connections: slots + sideConnections,
-            pipelining: 1,
-            connect: { timeout: 3_000 },
-            keepAliveTimeout: 4_000,
-            maxResponseSize: maxAnswerBytes
-          })
-        )
-      )
-    )
-  )
-)
+/** One call to a backend. */
+export interface Call {
+  readonly method: "GET" | "POST"
+  /** `http://host:port`. */
+  readonly origin: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Sent as JSON, with its length. */
+  readonly body?: object
+}
 
-/** A client that keeps trace headers to itself: they are not for whatever host the settings name. */
-export const untraced = HttpClient.transformResponse(Effect.provideService(HttpClient.TracerDisabledWhen, () => true))
+/** An answer, read to its end, whatever its status. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly text: string
+}
 
 /** What became of a call that got no whole answer. */
 export interface BrokenCall {
@@ -42,8 +34,89 @@ export interface BrokenCall {
   readonly reached: boolean
   /** True if the answer came and was too large to be one. */
   readonly oversized: boolean
+  /** In words of ours, fit to be told. */
   readonly reason: string
 }
+
+/**
+ * One connection pool to the backends. It carries what it is given and nothing else: no trace headers to whatever host
+ * the settings name.
+ *
+ * It drives undici's dispatcher itself; Effect's HTTP client over the same pool took 2.5 times the CPU for each call
+ * (docs/adr/0006).
+ */
+export class Transport extends Context.Service<
+  Transport,
+  {
+    /** Interrupting it closes the connection. */
+    readonly call: (call: Call) => Effect.Effect<Answer, BrokenCall>
+  }
+>()("ai-ticket/services/backends/Transport") {
+  static readonly layer = Layer.effect(
+    Transport,
+    Effect.gen(function* () {
+      const { slots } = yield* Settings
+      const agent = yield* Effect.acquireRelease(
+        Effect.sync(
+          () =>
+            new Undici.Agent({
+              connections: slots + sideConnections,
+              pipelining: 1,
+              connect: { timeout: 3_000 },
+              // The deadline is the timeout: a slow model is silent for minutes.
+              headersTimeout: 0,
+              bodyTimeout: 0,
+              // KoboldCpp gives one of its handlers to each connection, idle or not.
+              keepAliveTimeout: 4_000,
+              maxResponseSize: maxAnswerBytes
+            })
+        ),
+        (agent) => Effect.promise(() => agent.destroy())
+      )
+      return Transport.of({ call: (call) => dispatch(agent, call) })
+    })
+  )
+}
+
+const dispatch = (agent: Undici.Agent, { body, headers, method, origin, path }: Call) =>
+  Effect.callback<Answer, BrokenCall>((resume) => {
+    const chunks: Array<Buffer> = []
+    let abort: ((reason: Error) => void) | undefined
+    let left = false
+    let status = 0
+    let answerHeaders: Answer["headers"] = {}
+    agent.dispatch(
+      {
+        method,
+        origin,
+        path,
+        headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
+        body: body === undefined ? null : JSON.stringify(body)
+      },
+      {
+        onRequestStart: (controller) => {
+          abort = (reason) => controller.abort(reason)
+          if (left) abort(gone)
+        },
+        onResponseStart: (_, code, fields) => {
+          status = code
+          answerHeaders = fields
+        },
+        onResponseData: (_, chunk) => void chunks.push(chunk),
+        onResponseEnd: () => {
+          const text = (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))?.toString("utf8") ?? ""
+          resume(Effect.succeed({ status, headers: answerHeaders, text }))
+        },
+        onResponseError: (_, error) => resume(Effect.fail(describe(error)))
+      }
+    )
+    return Effect.sync(() => {
+      left = true
+      abort?.(gone)
+    })
+  })
+
+const gone = new Error("Nobody waits for this answer any more")
 
 const unreached: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
@@ -54,9 +127,8 @@ const unreached: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: "no connection within 3 seconds"
 }
 
-/** Reads an error of the HTTP client; the words are ours and fit to be told. */
-export const describeBrokenCall = (error: HttpClientError.HttpClientError): BrokenCall => {
-  const code = causeCode("cause" in error.reason ? error.reason.cause : undefined)
+const describe = (error: Error): BrokenCall => {
+  const code = errorCode(error)
   const absent = code === undefined ? undefined : unreached[code]
   if (absent !== undefined) return { reached: false, oversized: false, reason: absent }
   if (code === "UND_ERR_RES_EXCEEDED_MAX_SIZE") {
@@ -65,10 +137,10 @@ export const describeBrokenCall = (error: HttpClientError.HttpClientError): Brok
   return { reached: true, oversized: false, reason: "the connection closed before the whole answer had come" }
 }
 
-/** Node hides the reason of a failed connection in causes and in aggregates of one error per address. */
-const causeCode = (cause: unknown): string | undefined => {
-  if (typeof cause !== "object" || cause === null) return undefined
-  if ("errors" in cause && Array.isArray(cause.errors) && cause.errors.length > 0) return causeCode(cause.errors[0])
-  if ("code" in cause && typeof cause.code === "string") return cause.code
-  return "cause" in cause ? causeCode(cause.cause) : undefined
+/** Node hides why a connection failed in causes, and in aggregates of one error per address. */
+const errorCode = (error: unknown): string | undefined => {
+  if (typeof error !== "object" || error === null) return undefined
+  if ("errors" in error && Array.isArray(error.errors) && error.errors.length > 0) return errorCode(error.errors[0])
+  if ("code" in error && typeof error.code === "string") return error.code
+  return "cause" in error ? errorCode(error.cause) : undefined
 }

@@ -1,0 +1,27 @@
+import * as Context from "effect/Context"
+import type { ErrorCode } from "../domain/ErrorCatalogue.ts"
+import type { Quota } from "./RateLimit.ts"
+
+/** What is known of a request by the time it is answered, for its headers, its log lines and the metrics. */
+export class RequestRecord {
+  readonly id: string
+  readonly traceId: string
+  /** The client's address. */
+  readonly client: string
+  /** Milliseconds spent in line and with the backend. */
+  queueMillis = 0
+  backendMillis = 0
+  quota: Quota | undefined = undefined
+  error: ErrorCode | undefined = undefined
+
+  constructor(options: { readonly id: string; readonly traceId: string; readonly client: string }) {
+    this.id = options.id
+    this.traceId = options.traceId
+    this.client = options.client
+  }
+}
+
+/** The request in hand; none where an inference was asked for in another way than over HTTP. */
+export const CurrentRequest = Context.Reference<RequestRecord | undefined>("ai-ticket/CurrentRequest", {
+  defaultValue: () => undefined
+})
