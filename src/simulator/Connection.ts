@@ -1,0 +1,119 @@
+import type { IncomingMessage } from "node:http"
+import { STATUS_CODES } from "node:http"
+import type { Socket } from "node:net"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { Answer, Reply } from "./Answer.ts"
+
+/** The most that the server reads of a body, in bytes. */
+export const maxBodyBytes = 32 * 1024 * 1024
+
+/** A body that was read to its end, or why not. */
+export type Body =
+  | { readonly _tag: "Read"; readonly bytes: Uint8Array }
+  | { readonly _tag: "TooBig" }
+  | { readonly _tag: "Gone" }
+
+/** Reads the body of a request. A client that leaves before its end is gone; nobody is there to answer. */
+export const readBody = (request: IncomingMessage): Effect.Effect<Body> => {
+  // The server believes the length that it is told, and doesn't read a body that is too long.
+  if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) return Effect.succeed({ _tag: "TooBig" })
+  return Effect.callback<Body>((resume) => {
+    const chunks: Array<Buffer> = []
+    let length = 0
+    const onData = (chunk: Buffer) => {
+      length += chunk.length
+      if (length > maxBodyBytes) resume(Effect.succeed({ _tag: "TooBig" }))
+      else chunks.push(chunk)
+    }
+    const onEnd = () => resume(Effect.succeed({ _tag: "Read", bytes: Buffer.concat(chunks) }))
+    const onClose = () => resume(Effect.succeed({ _tag: "Gone" }))
+    request.on("data", onData).once("end", onEnd).once("error", onClose).once("close", onClose)
+    return Effect.sync(() => request.off("data", onData).off("end", onEnd).off("error", onClose).off("close", onClose))
+  })
+}
+
+/** Ends when the connection does, from whichever side. */
+export const closed = (socket: Socket): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (socket.closed || socket.destroyed) return resume(Effect.void)
+    const onClose = () => resume(Effect.void)
+    socket.once("close", onClose)
+    return Effect.sync(() => socket.off("close", onClose))
+  })
+
+/**
+ * Does on the connection what the answer says, and leaves it closed.
+ *
+ * It writes the socket itself, because an HTTP library would add the headers that the real server doesn't send, and
+ * repair what is meant to be broken.
+ */
+export const perform = (socket: Socket, server: string, answer: Answer): Effect.Effect<void> => {
+  switch (answer._tag) {
+    case "Send":
+      return Effect.flatMap(head(server, answer.reply), (start) => finish(socket, start + answer.reply.body))
+    case "HangUp":
+      return finish(socket, "")
+    case "Reset":
+      return reset(socket)
+    case "Stall":
+      return closed(socket)
+    case "Cut":
+      return cut(socket, server, answer.reply)
+    case "Drip":
+      return drip(socket, server, answer)
+  }
+}
+
+const head = (server: string, reply: Reply): Effect.Effect<string> =>
+  Effect.map(Clock.currentTimeMillis, (now) =>
+    [
+      `HTTP/1.0 ${reply.status} ${STATUS_CODES[reply.status] ?? "Simulated"}`,
+      `Server: ${server}`,
+      `Date: ${new Date(now).toUTCString()}`,
+      ...Object.entries(reply.headers).map(([name, value]) => `${name}: ${value}`),
+      ...(reply.sized ? [`content-length: ${Buffer.byteLength(reply.body)}`] : []),
+      "Connection: close",
+      "",
+      ""
+    ].join("\r\n")
+  )
+
+/** Whether the bytes were handed to the network: they weren't if the client is gone, and that is no failure here. */
+const write = (socket: Socket, bytes: string | Uint8Array): Effect.Effect<boolean> =>
+  Effect.callback<boolean>((resume) => {
+    socket.write(bytes, (error) => resume(Effect.succeed(error === undefined || error === null)))
+  })
+
+const finish = (socket: Socket, bytes: string): Effect.Effect<void> =>
+  Effect.andThen(
+    Effect.callback<void>((resume) => {
+      socket.end(bytes, () => resume(Effect.void))
+    }),
+    Effect.sync(() => socket.destroy())
+  )
+
+const reset = (socket: Socket) => Effect.asVoid(Effect.sync(() => socket.resetAndDestroy()))
+
+/** Time for the client to read what it got before the reset: a reset may overtake it. */
+const cutPauseMillis = 20
+
+const cut = Effect.fnUntraced(function* (socket: Socket, server: string, reply: Reply) {
+  yield* write(socket, (yield* head(server, reply)) + reply.body.slice(0, Math.floor(reply.body.length / 2)))
+  yield* Effect.sleep(cutPauseMillis)
+  yield* reset(socket)
+})
+
+const drip = Effect.fnUntraced(function* (
+  socket: Socket,
+  server: string,
+  { bytes, everyMillis, reply }: Extract<Answer, { _tag: "Drip" }>
+) {
+  const body = Buffer.from(reply.body)
+  let here = yield* write(socket, yield* head(server, reply))
+  for (let offset = 0; here && offset < body.length; offset += bytes) {
+    yield* Effect.sleep(everyMillis)
+    here = yield* write(socket, body.subarray(offset, offset + bytes))
+  }
+  yield* finish(socket, "")
+})

@@ -1,0 +1,71 @@
+import * as Schema from "effect/Schema"
+
+/** The three ways to ask for text. */
+export const Endpoint = Schema.Literals(["chat", "completion", "generate"])
+export type Endpoint = typeof Endpoint.Type
+
+const millis = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 600_000 }))
+const seconds = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 86_400 }))
+
+/** The kinds without settings of their own. */
+export const plainKinds = ["ok", "reset", "close", "cut", "stall", "malformed", "shape", "null", "empty"] as const
+
+const StatusFault = Schema.Struct({
+  kind: Schema.Literal("status"),
+  status: Schema.Int.check(Schema.isBetween({ minimum: 200, maximum: 599 })),
+  /** `Retry-After` in seconds, written as a number or as the HTTP date so many seconds from the answer. */
+  retryAfter: Schema.optionalKey(Schema.Struct({ form: Schema.Literals(["seconds", "date"]), seconds })),
+  /** Instead of the body that the real server sends with this status. */
+  body: Schema.optionalKey(Schema.String)
+})
+
+const DripFault = Schema.Struct({
+  kind: Schema.Literal("drip"),
+  everyMillis: millis,
+  /** Bytes sent each time. */
+  bytes: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_536 }))
+})
+
+const PlainFault = Schema.Struct({ kind: Schema.Literals(plainKinds) })
+
+/** What goes wrong; `ok` is a request that is served as usual. */
+export const Fault = Schema.Union([StatusFault, DripFault, PlainFault])
+export type Fault = typeof Fault.Type
+
+/**
+ * One step of a script, as it is written:
+ *
+ * `[chat/|completion/|generate/|any/] kind [:setting=value]... [*times | * | @percent%]`
+ *
+ * | kind | what the client sees |
+ * |---|---|
+ * | `200` to `599` | that status; settings `retry-after=2`, `retry-after-date=2` (seconds), `body=text` |
+ * | `ok` | an ordinary answer |
+ * | `reset`, `close` | the connection reset, or closed, before any answer |
+ * | `cut` | an ordinary answer, reset in the middle of its body |
+ * | `stall` | accepted and never answered |
+ * | `drip` | an ordinary answer, sent slowly; settings `every=100` (milliseconds), `bytes=8` |
+ * | `malformed`, `shape` | a 200 that is not JSON, or JSON of another shape |
+ * | `null`, `empty` | a 200 with body `null`, or with an empty text |
+ *
+ * Every kind takes `delay=` (milliseconds before anything else). `*3` is three times, `*` alone for ever, `@10%` a
+ * tenth of the requests that no other step takes, drawn by the seed. In a value, `%2C` stands for a comma and so on:
+ * the characters `, : * @ %` and white space are written that way.
+ */
+export const FaultStep = Schema.Struct({
+  endpoint: Schema.Literals([...Endpoint.literals, "any"]),
+  fault: Fault,
+  delayMillis: millis,
+  repeat: Schema.Union([
+    Schema.Struct({
+      mode: Schema.Literal("times"),
+      times: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))
+    }),
+    Schema.Struct({ mode: Schema.Literal("forever") }),
+    Schema.Struct({
+      mode: Schema.Literal("share"),
+      percent: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 }))
+    })
+  ])
+})
+export type FaultStep = typeof FaultStep.Type
