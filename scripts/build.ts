@@ -1,0 +1,58 @@
+/** Builds `dist`: the program, the library and its declarations. */
+import { execFile } from "node:child_process"
+import { chmodSync, rmSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+import { type BuildOptions, build } from "esbuild"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+const common = {
+  absWorkingDir: root,
+  platform: "node",
+  format: "esm",
+  target: "node24",
+  sourcemap: true,
+  logLevel: "warning"
+} satisfies BuildOptions
+
+/** CommonJS dependencies ask for `require`, which an ES module hasn't got. */
+const requireBanner = {
+  js: 'import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);'
+}
+
+/** The program: its entry and, apart from it, everything else in one file. */
+export const buildProgram = async (outdir: string): Promise<void> => {
+  await Promise.all([
+    // Read by Nodes that are too old to run the rest, so it is not bundled with it.
+    build({ ...common, outdir, entryPoints: ["src/ai-ticket.ts"], sourcemap: false }),
+    // Not split: undici's named exports get lost in a chunk of its own.
+    build({
+      ...common,
+      outdir,
+      entryPoints: ["src/main.ts"],
+      bundle: true,
+      banner: requireBanner,
+      sourcesContent: false
+    })
+  ])
+  chmodSync(`${outdir}/ai-ticket.js`, 0o755)
+}
+
+/** The library: whoever imports it shares its Effect. */
+const buildLibrary = (outdir: string) =>
+  build({ ...common, outdir, entryPoints: ["src/index.ts"], bundle: true, packages: "external" })
+
+/** The library's declarations. */
+const declare = () =>
+  promisify(execFile)(process.execPath, [
+    fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json"))),
+    "--project",
+    `${root}/scripts/tsconfig.types.json`
+  ])
+
+if (import.meta.main) {
+  const dist = `${root}/dist`
+  rmSync(dist, { recursive: true, force: true })
+  await Promise.all([buildProgram(dist), buildLibrary(dist), declare()])
+}

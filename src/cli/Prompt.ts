@@ -1,0 +1,86 @@
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { failure } from "./CommandFailure.ts"
+import { show, showPlain } from "./Output.ts"
+import { refusal } from "./Refusal.ts"
+import { samplingFields, samplingFlags } from "./SamplingFlags.ts"
+import { seconds } from "./Seconds.ts"
+import { send, serverUrl, token } from "./Server.ts"
+import { unlessSignal } from "./Signals.ts"
+
+/** How much longer than the service we wait, so that it is the service that tells what went wrong. */
+const graceMillis = 5_000
+
+const CompletionBody = Schema.fromJsonString(Schema.Struct({ completion: Schema.String }))
+const decodeCompletion = Schema.decodeUnknownEffect(CompletionBody)
+
+const readStdin = Effect.gen(function* () {
+  const stdio = yield* Stdio.Stdio
+  return yield* stdio.stdin.pipe(Stream.decodeText(), Stream.mkString)
+}).pipe(Effect.mapError(() => failure("refused", "Standard input can't be read.")))
+
+/** `ai-ticket prompt`: one prompt in, its completion out. */
+export const prompt = Command.make(
+  "prompt",
+  {
+    text: Argument.String("text").pipe(
+      Argument.withDescription("The prompt, or - to read it from standard input; after -- it may begin with a dash")
+    ),
+    serverUrl,
+    token,
+    ...samplingFlags,
+    timeout: seconds("timeout").pipe(
+      Flag.withDescription("How long the answer may take; the service's own limit if not given"),
+      Flag.optional
+    ),
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("Print the service's JSON answer, whole"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fn("cli.prompt")(function* (input) {
+    const answer = yield* unlessSignal(
+      Effect.gen(function* () {
+        const text = input.text === "-" ? yield* readStdin : input.text
+        const request = HttpClientRequest.post(`${input.serverUrl}/event`).pipe(
+          HttpClientRequest.bodyJsonUnsafe({ content: { prompt: text, ...samplingFields(input) } }),
+          HttpClientRequest.setHeaders({
+            authorization: Option.getOrUndefined(
+              Option.map(input.token, (secret) => `Bearer ${Redacted.value(secret)}`)
+            ),
+            "x-request-timeout": Option.getOrUndefined(Option.map(input.timeout, String))
+          })
+        )
+        return yield* send(
+          request,
+          Option.match(input.timeout, {
+            onNone: () => ({}),
+            onSome: (limit) => ({ timeoutMillis: limit * 1000 + graceMillis })
+          })
+        )
+      })
+    )
+    if (answer.status !== 200) {
+      if (input.json) yield* showPlain(answer.text)
+      return yield* refusal(answer)
+    }
+    const { completion } = yield* Effect.mapError(decodeCompletion(answer.text), () =>
+      failure("refused", `What listens at ${input.serverUrl} is not ai-ticket: its answer has no completion.`)
+    )
+    yield* input.json ? showPlain(answer.text) : show({ title: "Completion", text: completion })
+  })
+).pipe(
+  Command.withDescription("Asks the service for a completion and prints it"),
+  Command.withExamples([
+    { command: 'ai-ticket prompt "Summarise open tickets"', description: "Ask the service on this machine" },
+    { command: "ai-ticket prompt - --max-tokens 300 < ticket.txt", description: "Ask with a file's text" }
+  ])
+)

@@ -1,0 +1,25 @@
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { failure } from "./CommandFailure.ts"
+import type { Answer } from "./Server.ts"
+
+const decodeError = Schema.decodeUnknownOption(
+  Schema.fromJsonString(
+    Schema.Struct({ error: Schema.String, message: Schema.String, details: Schema.NullOr(Schema.String) })
+  )
+)
+
+/** What the service said instead of an answer, as the failure of a command. */
+export const refusal = (answer: Answer) =>
+  Option.match(decodeError(answer.text), {
+    onNone: () => failure("refused", `The answer has status ${answer.status} and is not one of ai-ticket's.`),
+    onSome: ({ details, error, message }) =>
+      failure(
+        "refused",
+        [
+          `${message} (${error})`,
+          ...(details === null || details === "" ? [] : [`Details: ${details}`]),
+          ...(/^\d+$/.test(answer.retryAfter ?? "") ? [`Worth trying again in ${answer.retryAfter} seconds.`] : [])
+        ].join("\n")
+      )
+  })

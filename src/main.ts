@@ -1,0 +1,97 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import * as Runtime from "effect/Runtime"
+import * as SchemaIssue from "effect/SchemaIssue"
+import packageJson from "../package.json" with { type: "json" }
+import * as Cli from "./cli/Cli.ts"
+import { failure } from "./cli/CommandFailure.ts"
+import { exitCodes } from "./cli/ExitCode.ts"
+import { cannotListen } from "./cli/Listening.ts"
+import type { Programs } from "./cli/Programs.ts"
+import { type EndingSignal, Signals } from "./cli/Signals.ts"
+import { WrongOption } from "./cli/Simulate.ts"
+import * as Logging from "./services/Logging.ts"
+import { Settings } from "./services/Settings.ts"
+
+const log = Logging.gatherLines((text) => void process.stdout.write(text))
+process.on("exit", log.flush)
+
+/** After an exception that nobody caught, nothing can be relied on: one line in the log, and out. */
+const logCrash = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const context = yield* Effect.context<never>()
+    const onCrash = (error: unknown) => {
+      Effect.runSyncWith(context)(Effect.logFatal("Ended by an uncaught exception", Cause.die(error)))
+      process.exit(exitCodes.refused.code)
+    }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => process.on("uncaughtException", onCrash)),
+      () => Effect.sync(() => process.off("uncaughtException", onCrash))
+    )
+  })
+)
+
+// The service and the simulator are loaded by the commands that need them: the others start faster without.
+const programs: Programs = {
+  serve: (sources) =>
+    Effect.gen(function* () {
+      const service = yield* Effect.promise(() => import("./Service.ts"))
+      return yield* Layer.launch(
+        service.layer.pipe(
+          Layer.provideMerge(logCrash),
+          Layer.provide(Logging.layer(log.write, { terminal: process.stdout.isTTY })),
+          Layer.provide(Settings.layer(sources))
+        )
+      )
+    }).pipe(Effect.catchTag("ServeError", ({ cause }) => Effect.fail(failure("refused", cannotListen(cause))))),
+
+  simulate: (flags, listening) =>
+    Effect.gen(function* () {
+      const { Simulator } = yield* Effect.promise(() => import("./simulator/Simulator.ts"))
+      const told = Layer.effectDiscard(Effect.flatMap(Simulator, ({ url }) => listening(url)))
+      return yield* Layer.launch(Layer.provide(told, Simulator.layer(flags)))
+    }).pipe(
+      Effect.catchTags({
+        SchemaError: ({ issue }) => Effect.fail(wrongOption(issue)),
+        CannotListen: (error) => Effect.fail(failure("refused", cannotListen(error)))
+      })
+    )
+}
+
+/** The first thing that is wrong with the simulator's options. */
+const wrongOption = (issue: SchemaIssue.Issue): WrongOption => {
+  const [first] = SchemaIssue.makeFormatterStandardSchemaV1()(issue).issues
+  return new WrongOption({ option: String(first?.path?.[0] ?? ""), problem: first?.message ?? "a wrong value" })
+}
+
+const signalled = Deferred.makeUnsafe<EndingSignal>()
+
+/** The first signal asks the command to end; the second one ends the process at once. */
+const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
+  const onSignal = (signal: EndingSignal) => {
+    const first = Deferred.doneUnsafe(signalled, Effect.succeed(signal))
+    if (!first) process.exit(exitCodes[signal === "SIGINT" ? "interrupted" : "terminated"].code)
+  }
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal)
+  // What can't be written is lost; whoever must know learns it from the write itself.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
+  fiber.addObserver((exit) =>
+    teardown(exit, (code) => process.stdout.write("", () => process.stderr.write("", () => process.exit(code))))
+  )
+})
+
+const platform = Layer.mergeAll(
+  NodeServices.layer,
+  NodeHttpClient.layerNodeHttp,
+  ConfigProvider.layer(ConfigProvider.fromEnv()),
+  Layer.succeed(Signals)({ first: Deferred.await(signalled) }),
+  Layer.succeed(References.LogToStderr)(true)
+)
+
+runMain(Effect.provide(Cli.run(programs, packageJson.version), platform))

@@ -1,0 +1,60 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import * as Sink from "effect/Sink"
+import * as Stdio from "effect/Stdio"
+import * as Cli from "../../src/cli/Cli.ts"
+import { Signals } from "../../src/cli/Signals.ts"
+
+/**
+ * Runs the command line in this process, with an environment and a terminal of the test's choice. What `serve` and
+ * `simulate` would start never ends.
+ */
+export const runInProcess = Effect.fnUntraced(function* (
+  args: ReadonlyArray<string>,
+  options: { readonly env?: Record<string, string>; readonly terminal?: boolean } = {}
+) {
+  let stdout = ""
+  let stderr = ""
+  const terminal = Effect.succeed(options.terminal === true)
+  const capture = (chunk: string | Uint8Array) =>
+    Effect.sync(() => {
+      stdout += String(chunk)
+    })
+  const stdio = Stdio.layerTest({
+    args: Effect.succeed(args),
+    stdout: () => Sink.forEach(capture),
+    stdinIsTerminal: terminal,
+    stdoutIsTerminal: terminal,
+    stderrIsTerminal: terminal
+  })
+  const console: Console.Console = {
+    ...globalThis.console,
+    log: (...parts) => {
+      stdout += `${parts.join(" ")}\n`
+    },
+    error: (...parts) => {
+      stderr += `${parts.join(" ")}\n`
+    }
+  }
+  const exit = yield* Cli.run({ serve: () => Effect.never, simulate: () => Effect.never }, "0.0.0-test").pipe(
+    Effect.provide(
+      Layer.mergeAll(
+        NodeHttpClient.layerNodeHttp,
+        ConfigProvider.layer(ConfigProvider.fromEnvRecord(options.env ?? {})),
+        Layer.succeed(Signals)({ first: Effect.never }),
+        Layer.succeed(Console.Console)(console)
+      ).pipe(Layer.provideMerge(stdio), Layer.provideMerge(NodeServices.layer))
+    ),
+    Effect.exit
+  )
+  let code = Number.NaN
+  Runtime.defaultTeardown(exit, (value) => {
+    code = value
+  })
+  return { code, stdout, stderr }
+})

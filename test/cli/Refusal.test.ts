@@ -1,0 +1,21 @@
+import { assert, describe, it } from "@effect/vitest"
+import { refusal } from "../../src/cli/Refusal.ts"
+import { bodyFor } from "../../src/domain/Failure.ts"
+
+const overloaded = JSON.stringify(bodyFor("overloaded", "Too many requests are waiting for the backend."))
+
+describe("what the service said instead of an answer", () => {
+  it("tells when it is worth trying again", () => {
+    const { message, outcome } = refusal({ status: 503, text: overloaded, retryAfter: "12" })
+    assert.strictEqual(outcome, "refused")
+    assert.strictEqual(
+      message,
+      "Too many requests are waiting for the backend. (overloaded)\nWorth trying again in 12 seconds."
+    )
+  })
+
+  it.each([undefined, "Fri, 31 Dec 1999 23:59:59 GMT"])("says nothing of it with Retry-After: %s", (retryAfter) => {
+    const { message } = refusal({ status: 503, text: overloaded, retryAfter })
+    assert.strictEqual(message, "Too many requests are waiting for the backend. (overloaded)")
+  })
+})
