@@ -34,18 +34,19 @@ const normalise = (text: string): string | undefined => {
 }
 
 const isIpv4 = (text: string): boolean =>
-  /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split(".").every((part) => Number(part) <= 255)
+  /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text) && text.split(".").every((part) => Number(part) <= 255)
 
 const isIpv6 = (text: string): boolean => {
-  if (!/^[0-9a-f:]{2,39}$/.test(text) || text.split("::").length > 2) return false
-  const groups = text.split(":").filter((group) => group !== "")
-  if (groups.some((group) => group.length > 4)) return false
-  return text.includes("::") ? groups.length < 8 : groups.length === 8 && !text.startsWith(":") && !text.endsWith(":")
+  const sides = text.split("::")
+  const groups = sides.flatMap((side) => (side === "" ? [] : side.split(":")))
+  if (sides.length > 2 || !groups.every((group) => /^[0-9a-f]{1,4}$/.test(group))) return false
+  return sides.length === 2 ? groups.length < 8 : groups.length === 8
 }
 
 const expandIpv6 = (text: string): ReadonlyArray<string> => {
   const [head = "", tail] = text.split("::")
   const left = head.split(":").filter((group) => group !== "")
   const right = (tail ?? "").split(":").filter((group) => group !== "")
-  return [...left, ...Array.from({ length: 8 - left.length - right.length }, () => "0"), ...right]
+  const groups = [...left, ...Array.from({ length: 8 - left.length - right.length }, () => "0"), ...right]
+  return groups.map((group) => group.replace(/^0+(?=.)/, ""))
 }

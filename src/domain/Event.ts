@@ -29,5 +29,4 @@ export const decodeEvent = (input: unknown): Result.Result<InferenceEvent, Event
   })
 }
 
-const isEventId = (id: unknown): id is string | number =>
-  (typeof id === "string" && id !== "") || typeof id === "number"
+const isEventId = (id: unknown): id is string | number => (typeof id === "string" && id !== "") || Number.isFinite(id)

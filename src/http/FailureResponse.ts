@@ -25,7 +25,7 @@ const headersFor = (failure: Failure.Failure): Record<string, string> => {
     ...(failure._tag === "Unauthorised" ? { "www-authenticate": "Bearer" } : {}),
     ...(failure._tag === "MethodNotAllowed" ? { allow: failure.allowed.join(", ") } : {}),
     // What is left of the body is not worth reading.
-    ...(failure._tag === "PayloadTooLarge" ? { connection: "close" } : {})
+    ...(failure._tag === "PayloadTooLarge" || failure._tag === "RequestTimeout" ? { connection: "close" } : {})
   }
 }
 

@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Result from "effect/Result"
-import type { Forbidden, RateLimited, Unauthorised } from "../domain/Failure.ts"
+import { type Forbidden, NotFound, type RateLimited, type Unauthorised } from "../domain/Failure.ts"
 import { Auth } from "../services/Auth.ts"
 import type { RequestRecord } from "../services/CurrentRequest.ts"
 import { RateLimit } from "../services/RateLimit.ts"
-import { openRoutes, pathOf } from "./RouteTable.ts"
+import { allowedMethods, openRoutes, pathOf } from "./RouteTable.ts"
 
 /**
  * Who may come in, and how often. Everything but the open routes passes here, unknown paths included; a request that is
@@ -18,7 +18,7 @@ export const makeGuard = Effect.gen(function* () {
   return (
     request: HttpServerRequest.HttpServerRequest,
     record: RequestRecord
-  ): Effect.Effect<void, Unauthorised | Forbidden | RateLimited> => {
+  ): Effect.Effect<void, Unauthorised | Forbidden | RateLimited | NotFound> => {
     if (openRoutes.has(pathOf(request.url))) return Effect.void
     const { headers } = request
     return Effect.flatMap(
@@ -30,9 +30,11 @@ export const makeGuard = Effect.gen(function* () {
               record.quota = { limit, remaining: 0, resetSeconds: Math.ceil(retryAfterMillis / 1000), windowSeconds }
             })
           ),
-          Effect.flatMap((quota) => {
+          Effect.flatMap((quota): Effect.Effect<void, Unauthorised | Forbidden | NotFound> => {
             record.quota = quota
-            return Result.isSuccess(caller) ? Effect.void : Effect.fail(caller.failure)
+            if (Result.isFailure(caller)) return Effect.fail(caller.failure)
+            // The router would read an encoded path as the plain one; here a path is one spelling.
+            return allowedMethods(pathOf(request.url)) === undefined ? Effect.fail(new NotFound()) : Effect.void
           })
         )
     )

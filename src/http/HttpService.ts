@@ -43,6 +43,7 @@ const edge = HttpRouter.middleware(
 
 const routes = Layer.mergeAll(edge, eventRoute, operationsRoutes)
 
+/** For whoever reads a body with the means of Effect, which know no limit until they are given one. */
 const bodyLimit = Layer.unwrap(
   Settings.use(({ maxBodyBytes }) =>
     Effect.succeed(Layer.succeed(HttpIncomingMessage.MaxBodySize)(ByteSize.bytes(maxBodyBytes)))

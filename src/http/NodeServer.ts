@@ -27,12 +27,17 @@ export const layer = Layer.unwrap(
     const server = createServer({
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: receiveMillis,
-      requestTimeout: receiveMillis,
+      // The route's own limit on the body comes first, and answers better.
+      requestTimeout: receiveMillis + 1000,
       connectionsCheckingInterval: Math.min(1000, receiveMillis / 2),
       keepAliveTimeout: keepAliveMillis,
       // Node would answer a missing Host with a bare 400; it does no harm here.
-      requireHostHeader: false
+      requireHostHeader: false,
+      // An offer of another protocol is passed over, and the connection goes on (from Node 24.9 on).
+      shouldUpgradeCallback: () => false
     })
+    // Node would answer an expectation that it doesn't know with a bare 417.
+    server.on("checkExpectation", (request, response) => server.emit("request", request, response))
     answerBadRequests(server, (code) =>
       metrics.httpRefused({ method: "other", endpoint: "other", status: errorCatalogue[code].status })
     )

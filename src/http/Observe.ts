@@ -16,7 +16,7 @@ import { methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
 const saneId = /^[A-Za-z0-9._:+/=@-]{1,128}$/
 
 /** The trace id of a W3C `traceparent`. */
-const traceparent = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/
+const traceparent = /^(?!ff)(?!00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/
 
 /** A client that closed the connection before its answer, as nginx numbers it; nobody gets to see this status. */
 const clientClosedRequest = 499

@@ -48,7 +48,10 @@ export class Breaker extends Context.Service<
       const state = Effect.orDie(breaker.state(key))
 
       return Breaker.of({
-        state: Effect.map(state, ({ _tag }) => states[_tag]),
+        // Its time over, an open breaker is waiting for the one request that will show: it must not be kept away.
+        state: Effect.map(state, (now) =>
+          now._tag === "Open" && Duration.isZero(now.retryAfter) ? "half_open" : states[now._tag]
+        ),
         check: Effect.flatMap(state, (now) =>
           now._tag === "Open" && !Duration.isZero(now.retryAfter)
             ? Effect.fail(unavailable(now.retryAfter))

@@ -24,13 +24,14 @@ export const withDeadline =
   (budget: Duration.Input) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
     Effect.gen(function* () {
-      const budgetMillis = Duration.toMillis(Duration.fromInputUnsafe(budget))
+      const asked = Duration.toMillis(Duration.fromInputUnsafe(budget))
       const now = yield* monotonicMillis
-      const at = Math.min(yield* Deadline, now + budgetMillis)
+      const budgetMillis = Math.min(asked, yield* remainingMillis)
+      const at = now + budgetMillis
       return yield* self.pipe(
         Effect.provideService(Deadline, at),
         Effect.timeoutOrElse({
-          duration: Math.max(0, at - now),
+          duration: budgetMillis,
           orElse: () => Effect.fail(new DeadlineExceeded({ budgetMillis }))
         })
       )

@@ -1,6 +1,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
@@ -9,6 +10,29 @@ import { Settings } from "./Settings.ts"
 
 /** Where lines of text go; it must not fail, whatever becomes of the other end. */
 export type WriteLine = (line: string) => void
+
+/**
+ * Gathers the lines of one turn of the event loop into one write: under load the calls into the kernel cost more than
+ * the lines. `flush` writes what is left, for a process that is about to end.
+ */
+export const gatherLines = (
+  write: (text: string) => void
+): { readonly write: WriteLine; readonly flush: () => void } => {
+  let gathered = ""
+  const flush = () => {
+    if (gathered === "") return
+    const text = gathered
+    gathered = ""
+    write(text)
+  }
+  return {
+    flush,
+    write: (line) => {
+      if (gathered === "") setImmediate(flush)
+      gathered += `${line}\n`
+    }
+  }
+}
 
 /**
  * The log: one JSON object a line, or lines for people, at `LOG_LEVEL` and above.
@@ -29,7 +53,7 @@ export const layer = (write: WriteLine, options: { readonly terminal: boolean })
 
 const jsonLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   const { fields, text } = split(message)
-  return JSON.stringify({
+  return Formatter.formatJson({
     level: levelName(logLevel),
     time: date.toISOString(),
     message: text,
@@ -43,7 +67,7 @@ const prettyLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   const { fields, text } = split(message)
   const words = Object.entries({ ...correlation(fiber), ...fields })
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .map(([key, value]) => `${key}=${typeof value === "string" ? value : Formatter.formatJson(value)}`)
   const line = [date.toISOString().slice(11, 23), levelName(logLevel).padEnd(7), text, ...words].join(" ")
   return cause.reasons.length === 0 ? line : `${line}\n${Cause.pretty(cause)}`
 })
@@ -62,4 +86,5 @@ const split = (message: unknown): { readonly text: string; readonly fields: obje
   return { text: texts.join(" "), fields: Object.assign({}, ...parts.filter((part) => typeof part === "object")) }
 }
 
-const levelName = (level: string): string => (level === "Warn" ? "WARNING" : level.toUpperCase())
+const levelName = (level: string): string =>
+  level === "Warn" ? "WARNING" : level === "Fatal" ? "CRITICAL" : level.toUpperCase()

@@ -79,11 +79,13 @@ export class Metrics extends Context.Service<
 const slowSeconds = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600]
 
 const makeRecorder = (context: Context.Context<never>): Recorder => {
-  const counter = family(context, (name, description) => Metric.counter(name, { description, incremental: true }))
-  const gauge = family(context, (name, description) => Metric.gauge(name, { description }))
-  const histogram = (boundaries: ReadonlyArray<number>) =>
-    family(context, (name, description) => Metric.histogram(name, { description, boundaries }))
-  const slow = histogram(slowSeconds)
+  const counter = family(context, (name, description, attributes) =>
+    Metric.counter(name, { description, attributes, incremental: true })
+  )
+  const gauge = family(context, (name, description, attributes) => Metric.gauge(name, { description, attributes }))
+  const slow = family(context, (name, description, attributes) =>
+    Metric.histogram(name, { description, attributes, boundaries: slowSeconds })
+  )
 
   const requests = counter("http_requests_total", "HTTP requests answered")
   const requestErrors = counter("http_request_errors_total", "HTTP requests answered with a 4xx or 5xx")
@@ -155,26 +157,27 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
 }
 
 /**
- * One name with its labelled series. A series is bound once and kept, which is five times cheaper than binding it for
- * each update; the labels' sets are closed, so what is kept is bounded.
+ * One name with its labelled series. Each series is a metric of its own, made once and kept: the sets of labels are
+ * closed, so what is kept is bounded.
  */
 const family =
   <Input>(
     context: Context.Context<never>,
-    make: (name: string, description: string) => Metric.Metric<Input, unknown>
+    make: (name: string, description: string, labels: Labels) => Metric.Metric<Input, unknown>
   ) =>
   (name: string, description: string) => {
-    const base = make(name, description)
-    const bound = new Map<string, Metric.Metric<Input, unknown>>()
+    const made = new Map<string, Metric.Metric<Input, unknown>>()
     return {
-      update: (labels: Record<string, string>, value: Input) => {
+      update: (labels: Labels, value: Input) => {
         const key = Object.values(labels).join("\n")
-        let series = bound.get(key)
+        let series = made.get(key)
         if (series === undefined) {
-          series = key === "" ? base : Metric.withAttributes(base, labels)
-          bound.set(key, series)
+          series = make(name, description, labels)
+          made.set(key, series)
         }
         series.updateUnsafe(value, context)
       }
     }
   }
+
+type Labels = Readonly<Record<string, string>>

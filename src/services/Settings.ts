@@ -104,14 +104,13 @@ const secret: Kind<Redacted.Redacted> = {
 }
 
 const tokens: Kind<ReadonlyArray<Redacted.Redacted>> = {
-  decode: (value) =>
-    Result.all(
-      value
-        .split(",")
-        .map((token) => token.trim())
-        .filter((token) => token !== "")
-        .map(secret.decode)
-    ),
+  decode: (value) => {
+    const listed = value
+      .split(",")
+      .map((token) => token.trim())
+      .filter((token) => token !== "")
+    return listed.length === 0 ? Result.fail("no token at all") : Result.all(listed.map(secret.decode))
+  },
   expected: "tokens of printable characters without spaces, separated by commas"
 }
 

@@ -66,7 +66,7 @@ export const readSettings = <D extends Definitions>(
     const origins: Record<string, Origin> = {}
     for (const [key, definition] of Object.entries(definitions)) {
       const origin = yield* locate(definition, sources)
-      origins[key] = origin
+      origins[key] = definition.secret && origin.text !== undefined ? { ...origin, text: "(set)" } : origin
       if (origin.text === undefined) {
         values[key] = undefined
         continue
@@ -77,7 +77,7 @@ export const readSettings = <D extends Definitions>(
           () =>
             new SettingsError({
               variable: origin.variable,
-              value: definition.secret ? undefined : origin.text,
+              value: definition.secret ? undefined : withoutCredentials(origin.text ?? ""),
               expected: definition.expected
             })
         )
@@ -85,6 +85,8 @@ export const readSettings = <D extends Definitions>(
     }
     return { values, origins } as ReadSettings<D>
   })
+
+const withoutCredentials = (text: string) => text.replace(/\/\/[^/?#]*@/, "//***@")
 
 const locate = Effect.fnUntraced(function* (definition: Definition<unknown>, sources: ReadonlyArray<Source>) {
   for (const source of sources) {

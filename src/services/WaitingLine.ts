@@ -48,7 +48,7 @@ export class WaitingLine extends Context.Service<
 
       /** Closes the slot, with the cleanups it holds, and lets the next one in. */
       const giveBack = (visit: Visit, exit: Exit.Exit<unknown, unknown>) =>
-        Effect.andThen(
+        Effect.ensuring(
           Scope.close(visit.slot, exit),
           Effect.clockWith((clock) =>
             Effect.sync(() => {
@@ -97,6 +97,14 @@ export class WaitingLine extends Context.Service<
               admitted += 1
               const visit: Visit = { slot: Scope.makeUnsafe(), enteredAt: millisOf(clock), takenAt: undefined }
               return restore(take(visit)).pipe(
+                Effect.onInterrupt(() =>
+                  Effect.withFiber((fiber) =>
+                    Effect.sync(() => {
+                      const request = fiber.getRef(CurrentRequest)
+                      if (request !== undefined) request.queueMillis += millisOf(clock) - visit.enteredAt
+                    })
+                  )
+                ),
                 Effect.andThen(restore(Effect.provideService(self, Slot, visit.slot))),
                 Effect.onExit((exit) => leave(visit, exit))
               )

@@ -35,14 +35,9 @@ export const layer = Layer.effect(
     const metrics = yield* Metrics
     const random = yield* SecureRandom.SecureRandom
     const { call } = yield* Transport
-    const { origin, pathname } = new URL(koboldcppApiUrl)
-    const target = {
-      origin,
-      base: pathname.replace(/\/$/, ""),
-      headers: koboldcppApiKey === undefined ? {} : { authorization: `Bearer ${Redacted.value(koboldcppApiKey)}` }
-    }
-    const get = (path: string) => call({ ...target, method: "GET", path: target.base + path })
-    const post = (path: string, body: object) => call({ ...target, method: "POST", path: target.base + path, body })
+    const headers = koboldcppApiKey === undefined ? {} : { authorization: `Bearer ${Redacted.value(koboldcppApiKey)}` }
+    const get = (path: string) => call({ method: "GET", url: koboldcppApiUrl + path, headers })
+    const post = (path: string, body: object) => call({ method: "POST", url: koboldcppApiUrl + path, headers, body })
 
     const abort = (genkey: string) =>
       post("/api/extra/abort", { genkey }).pipe(
@@ -68,9 +63,7 @@ export const layer = Layer.effect(
 
       const refused = Effect.fnUntraced(function* ({ headers, status }: Answer) {
         const { code, remedy } = classifyStatus(status)
-        const asked = headers["retry-after"]
-        const now = yield* Clock.currentTimeMillis
-        const after = typeof asked === "string" ? parseRetryAfter(asked, now) : undefined
+        const after = parseRetryAfter(headers["retry-after"], yield* Clock.currentTimeMillis)
         return yield* new BackendError({
           ...{ code, remedy, backend: backendName, endpoint: wire.name },
           reason: `it answered ${status}`,

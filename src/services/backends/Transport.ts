@@ -1,4 +1,5 @@
-import * as Undici from "@effect/platform-node/Undici"
+import * as Http from "node:http"
+import * as Https from "node:https"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,12 +11,12 @@ const maxAnswerBytes = 16 * 1024 * 1024
 /** Room beside the generations for aborts and status calls: KoboldCpp hangs at 24 open connections. */
 const sideConnections = 8
 
+const connectTimeoutMillis = 3_000
+
 /** One call to a backend. */
 export interface Call {
   readonly method: "GET" | "POST"
-  /** `http://host:port`. */
-  readonly origin: string
-  readonly path: string
+  readonly url: string
   readonly headers: Readonly<Record<string, string>>
   /** Sent as JSON, with its length. */
   readonly body?: object
@@ -24,7 +25,7 @@ export interface Call {
 /** An answer, read to its end, whatever its status. */
 export interface Answer {
   readonly status: number
-  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly headers: Http.IncomingHttpHeaders
   readonly text: string
 }
 
@@ -39,10 +40,10 @@ export interface BrokenCall {
 }
 
 /**
- * One connection pool to the backends. It carries what it is given and nothing else: no trace headers to whatever host
+ * The connections to the backends. They carry what they are given and nothing else: no trace headers to whatever host
  * the settings name.
  *
- * It drives undici's dispatcher itself; Effect's HTTP client over the same pool took 2.5 times the CPU for each call
+ * Node's own client, since it is the cheapest with a server that closes after each answer, as KoboldCpp does
  * (docs/adr/0006).
  */
 export class Transport extends Context.Service<
@@ -56,67 +57,55 @@ export class Transport extends Context.Service<
     Transport,
     Effect.gen(function* () {
       const { slots } = yield* Settings
-      const agent = yield* Effect.acquireRelease(
-        Effect.sync(
-          () =>
-            new Undici.Agent({
-              connections: slots + sideConnections,
-              pipelining: 1,
-              connect: { timeout: 3_000 },
-              // The deadline is the timeout: a slow model is silent for minutes.
-              headersTimeout: 0,
-              bodyTimeout: 0,
-              // KoboldCpp gives one of its handlers to each connection, idle or not.
-              keepAliveTimeout: 4_000,
-              maxResponseSize: maxAnswerBytes
-            })
-        ),
-        (agent) => Effect.promise(() => agent.destroy())
+      const options = { keepAlive: true, maxSockets: slots + sideConnections, timeout: connectTimeoutMillis }
+      const [http, https] = yield* Effect.acquireRelease(
+        Effect.sync(() => [new Http.Agent(options), new Https.Agent(options)] as const),
+        (agents) =>
+          Effect.sync(() => {
+            for (const agent of agents) agent.destroy()
+          })
       )
-      return Transport.of({ call: (call) => dispatch(agent, call) })
+      return Transport.of({
+        call: (call) =>
+          send(call, (options) =>
+            call.url.startsWith("https:")
+              ? Https.request(call.url, { ...options, agent: https })
+              : Http.request(call.url, { ...options, agent: http })
+          )
+      })
     })
   )
 }
 
-const dispatch = (agent: Undici.Agent, { body, headers, method, origin, path }: Call) =>
+const send = ({ body, headers, method }: Call, open: (options: Http.RequestOptions) => Http.ClientRequest) =>
   Effect.callback<Answer, BrokenCall>((resume) => {
-    const chunks: Array<Buffer> = []
-    let abort: ((reason: Error) => void) | undefined
-    let left = false
-    let status = 0
-    let answerHeaders: Answer["headers"] = {}
-    agent.dispatch(
-      {
-        method,
-        origin,
-        path,
-        headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
-        body: body === undefined ? null : JSON.stringify(body)
-      },
-      {
-        onRequestStart: (controller) => {
-          abort = (reason) => controller.abort(reason)
-          if (left) abort(gone)
-        },
-        onResponseStart: (_, code, fields) => {
-          status = code
-          answerHeaders = fields
-        },
-        onResponseData: (_, chunk) => void chunks.push(chunk),
-        onResponseEnd: () => {
-          const text = (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))?.toString("utf8") ?? ""
-          resume(Effect.succeed({ status, headers: answerHeaders, text }))
-        },
-        onResponseError: (_, error) => resume(Effect.fail(describe(error)))
-      }
-    )
-    return Effect.sync(() => {
-      left = true
-      abort?.(gone)
+    const text = body === undefined ? "" : JSON.stringify(body)
+    const length = { "content-type": "application/json", "content-length": Buffer.byteLength(text) }
+    const request = open({ method, headers: body === undefined ? { ...headers } : { ...headers, ...length } })
+    const fail = (error: unknown) => resume(Effect.fail(describe(error)))
+    request.on("error", fail)
+    // Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes.
+    request.on("timeout", () => request.socket?.connecting === true && request.destroy(connectTimeout))
+    request.on("response", (response) => {
+      const chunks: Array<Buffer> = []
+      let bytes = 0
+      response.on("error", fail)
+      response.on("data", (chunk: Buffer) => {
+        chunks.push(chunk)
+        bytes += chunk.length
+        if (bytes > maxAnswerBytes) response.destroy(oversized)
+      })
+      response.on("end", () => {
+        const status = response.statusCode ?? 0
+        resume(Effect.succeed({ status, headers: response.headers, text: Buffer.concat(chunks).toString("utf8") }))
+      })
     })
+    request.end(text)
+    return Effect.sync(() => request.destroy())
   })
 
-const gone = new Error("Nobody waits for this answer any more")
+const connectTimeout = Object.assign(new Error("No connection in time"), { code: "CONNECT_TIMEOUT" })
+const oversized = Object.assign(new Error("Too large an answer"), { code: "OVERSIZED" })
 
 const unreached: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
@@ -124,14 +113,14 @@ const unreached: Readonly<Record<string, string>> = {
   EAI_AGAIN: "its host name can't be looked up now",
   EHOSTUNREACH: "its host can't be reached",
   ENETUNREACH: "its network can't be reached",
-  UND_ERR_CONNECT_TIMEOUT: "no connection within 3 seconds"
+  CONNECT_TIMEOUT: "no connection within 3 seconds"
 }
 
-const describe = (error: Error): BrokenCall => {
+const describe = (error: unknown): BrokenCall => {
   const code = errorCode(error)
   const absent = code === undefined ? undefined : unreached[code]
   if (absent !== undefined) return { reached: false, oversized: false, reason: absent }
-  if (code === "UND_ERR_RES_EXCEEDED_MAX_SIZE") {
+  if (code === "OVERSIZED") {
     return { reached: true, oversized: true, reason: "its answer is larger than any answer should be" }
   }
   return { reached: true, oversized: false, reason: "the connection closed before the whole answer had come" }

@@ -1,0 +1,141 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { type Incoming, send, sendEvent } from "../support/Http.ts"
+import { startService } from "../support/Running.ts"
+import { eventually } from "../support/TestService.ts"
+
+type Line = Readonly<Record<string, unknown>>
+
+const parsed = (lines: ReadonlyArray<string>): ReadonlyArray<Line> => lines.map((line) => JSON.parse(line))
+
+const accessLines = (lines: ReadonlyArray<string>) => parsed(lines).filter(({ message }) => message === "request")
+
+/** The access line of one request, once it is written. */
+const logged = (lines: ReadonlyArray<string>, count = 1) =>
+  Effect.map(
+    eventually(() => accessLines(lines).length >= count),
+    () => accessLines(lines)[count - 1] ?? assert.fail("no line")
+  )
+
+const event = { content: "hi" }
+const traceId = "0af7651916cd43dd8448eb211c80319c"
+const traceparent = `00-${traceId}-b7ad6b7169203331-01`
+
+describe.concurrent("the log", () => {
+  it.live("is one JSON object a line, each with level, time and message", () =>
+    Effect.gen(function* () {
+      const { backend, lines, url } = yield* startService({ LOG_LEVEL: "TRACE" })
+      yield* sendEvent(url, { content: "two\nlines" }, { headers: { "user-agent": "a" } })
+      backend.script({ chat: [{ status: 500 }], completion: [{ reset: true }], generate: [{ raw: "x\ny" }] })
+      yield* sendEvent(url, event)
+      yield* logged(lines, 2)
+      for (const line of lines) {
+        assert.notInclude(line, "\n")
+        const { level, message, time } = JSON.parse(line)
+        assert.match(level, /^[A-Z]+$/)
+        assert.strictEqual(new Date(time).toISOString(), time)
+        assert.isString(message)
+      }
+    })
+  )
+
+  it.live("tells of a request who asked for what, and how it went", () =>
+    Effect.gen(function* () {
+      const { lines, url } = yield* startService()
+      const answer = yield* sendEvent(url, event, { headers: { traceparent }, path: "/event?x=1" })
+      const line = yield* logged(lines)
+      const { backend_ms, duration_ms, queue_ms, time, ...rest } = line
+      assert.isString(time)
+      assert.deepStrictEqual(rest, {
+        level: "INFO",
+        message: "request",
+        request_id: answer.headers["x-request-id"],
+        trace_id: traceId,
+        method: "POST",
+        route: "/event",
+        status: 200,
+        client: "127.0.0.1"
+      })
+      for (const millis of [backend_ms, duration_ms, queue_ms]) assert.isAtLeast(Number(millis), 0)
+      assert.isAbove(Number(backend_ms), 0)
+      assert.isAtLeast(Number(duration_ms), Number(backend_ms))
+    })
+  )
+
+  const failures: Record<string, { readonly ask: (url: string) => Effect.Effect<Incoming>; readonly line: Line }> = {
+    "a bad body": {
+      ask: (url) => sendEvent(url, "nonsense"),
+      line: { level: "INFO", status: 400, route: "/event", method: "POST", error: "invalid_request" }
+    },
+    "no route": {
+      ask: (url) => send(url, { path: "/secret/path" }),
+      line: { level: "INFO", status: 404, route: "other", method: "GET", error: "not_found" }
+    },
+    "a method of its own": {
+      ask: (url) => send(url, { path: "/event", method: "PROPFIND" }),
+      line: { level: "INFO", status: 405, route: "/event", method: "other", error: "method_not_allowed" }
+    },
+    "a backend that fails": {
+      ask: (url) => sendEvent(url, event),
+      line: { level: "ERROR", status: 502, route: "/event", method: "POST", error: "api_authentication_error" }
+    }
+  }
+  for (const [name, { ask, line }] of Object.entries(failures)) {
+    it.live(`tells of ${name} its code`, () =>
+      Effect.gen(function* () {
+        const { backend, lines, url } = yield* startService()
+        backend.script({ chat: [{ status: 401 }] })
+        const answer = yield* ask(url)
+        assert.deepInclude(yield* logged(lines), { ...line, request_id: answer.headers["x-request-id"] })
+      })
+    )
+  }
+
+  it.live("tells of a client that left", () =>
+    Effect.gen(function* () {
+      const { backend, lines, url } = yield* startService()
+      backend.script({ chat: [{ hang: true }] })
+      const client = yield* Effect.forkScoped(sendEvent(url, event), { startImmediately: true })
+      yield* eventually(() => backend.calls.length === 1)
+      yield* Fiber.interrupt(client)
+      assert.deepInclude(yield* logged(lines), { level: "INFO", status: 499, error: "client_closed_request" })
+      assert.strictEqual(accessLines(lines).length, 1)
+    })
+  )
+})
+
+describe.concurrent("the trace id", () => {
+  const bad = {
+    "no traceparent": undefined,
+    "a zero trace": `00-${"0".repeat(32)}-b7ad6b7169203331-01`,
+    "a zero span": `00-${traceId}-${"0".repeat(16)}-01`,
+    "capital letters": traceparent.toUpperCase(),
+    "a short one": `00-${traceId.slice(1)}-b7ad6b7169203331-01`,
+    "the forbidden version": `ff-${traceId}-b7ad6b7169203331-01`,
+    "more behind version 00": `${traceparent}-extra`,
+    garbage: "x"
+  }
+  for (const [name, value] of Object.entries(bad)) {
+    it.live(`is a new one for ${name}`, () =>
+      Effect.gen(function* () {
+        const { lines, url } = yield* startService()
+        const headers: Record<string, string> = value === undefined ? {} : { traceparent: value }
+        yield* send(url, { headers })
+        yield* send(url, { headers })
+        const ids = [(yield* logged(lines, 1))["trace_id"], (yield* logged(lines, 2))["trace_id"]]
+        for (const id of ids) assert.match(String(id), /^(?!0{32})[0-9a-f]{32}$/)
+        assert.notStrictEqual(ids[0], ids[1])
+        assert.notInclude(ids, traceId)
+      })
+    )
+  }
+
+  it.live("is the caller's in a later version of the header too", () =>
+    Effect.gen(function* () {
+      const { lines, url } = yield* startService()
+      yield* send(url, { headers: { traceparent: `01-${traceId}-b7ad6b7169203331-01-what-comes-next` } })
+      assert.strictEqual((yield* logged(lines))["trace_id"], traceId)
+    })
+  )
+})

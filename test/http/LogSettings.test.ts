@@ -1,0 +1,75 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { send, sendEvent } from "../support/Http.ts"
+import { startService } from "../support/Running.ts"
+
+const event = { content: "the prompt itself" }
+
+/** The log of a service that answered a good request, a bad one and one that its backend failed, and then stopped. */
+const logWith = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
+  const lines = yield* Effect.scoped(
+    Effect.gen(function* () {
+      const { backend, lines, url } = yield* startService(settings)
+      yield* sendEvent(url, event)
+      yield* send(url, { path: "/nowhere" })
+      backend.script({ chat: [{ status: 401 }] })
+      yield* sendEvent(url, event)
+      return lines
+    })
+  )
+  const of = (wanted: boolean) =>
+    lines.filter((line) => line.includes('"message":"request"') === wanted).map((line) => JSON.parse(line))
+  return { text: lines.join("\n"), access: of(true).map(({ status }) => status), others: of(false).length }
+})
+
+describe.concurrent("the level of access lines", () => {
+  it.live("is that of the log by default", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* logWith({})).access, [200, 404, 502])
+      assert.deepStrictEqual((yield* logWith({ LOG_LEVEL: "WARNING" })).access, [502])
+    })
+  )
+
+  for (const variable of ["ACCESS_LOG_LEVEL", "WERKZEUG_LOG_LEVEL"]) {
+    it.live(`is what ${variable} says, and the rest of the log stays`, () =>
+      Effect.gen(function* () {
+        const quieter = yield* logWith({ [variable]: "WARNING" })
+        assert.deepStrictEqual(quieter.access, [502])
+        assert.isAbove(quieter.others, 0)
+        const silent = yield* logWith({ [variable]: "CRITICAL" })
+        assert.deepStrictEqual(silent.access, [])
+        assert.isAbove(silent.others, 0)
+        const louder = yield* logWith({ [variable]: "INFO", LOG_LEVEL: "ERROR" })
+        assert.deepStrictEqual(louder.access, [200, 404, 502])
+        assert.strictEqual(louder.others, 0)
+      })
+    )
+  }
+
+  it.live("is what the newer name says where both are set", () =>
+    Effect.gen(function* () {
+      const { access } = yield* logWith({ ACCESS_LOG_LEVEL: "INFO", WERKZEUG_LOG_LEVEL: "CRITICAL" })
+      assert.deepStrictEqual(access, [200, 404, 502])
+    })
+  )
+})
+
+describe.concurrent("prompt and completion", () => {
+  it.live("are logged when AI_TICKET_LOG_CONTENT says so", () =>
+    Effect.gen(function* () {
+      const { text } = yield* logWith({ AI_TICKET_LOG_CONTENT: "true" })
+      assert.include(text, "the prompt itself")
+      assert.include(text, '"completion":"from chat"')
+    })
+  )
+
+  it.live("aren't by default, however much else is", () =>
+    Effect.gen(function* () {
+      for (const settings of [{}, { LOG_LEVEL: "TRACE" }, { AI_TICKET_LOG_CONTENT: "false" }]) {
+        const { text } = yield* logWith(settings)
+        assert.notInclude(text, "the prompt itself")
+        assert.notInclude(text, "from chat")
+      }
+    })
+  )
+})

@@ -1,0 +1,87 @@
+import { randomUUID } from "node:crypto"
+import { Agent } from "node:http"
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { errorCatalogue } from "../../src/domain/ErrorCatalogue.ts"
+import { type Outgoing, send } from "../support/Http.ts"
+import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
+import { startService } from "../support/Running.ts"
+import type { Step } from "../support/ScriptedBackend.ts"
+
+/** All that a label may ever say. */
+const closed: Readonly<Record<string, ReadonlySet<string>>> = {
+  endpoint: new Set(["/event", "/health", "/ready", "/metrics", "other", "chat", "completion", "generate"]),
+  method: new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "other"]),
+  status: new Set(["200", "499", ...Object.values(errorCatalogue).map(({ status }) => String(status))]),
+  backend: new Set(["koboldcpp"]),
+  outcome: new Set(["success", "aborted", "heard", "failed", ...Object.keys(errorCatalogue)]),
+  state: new Set(["closed", "half_open", "open"]),
+  direction: new Set(["input", "output"])
+}
+
+const methods = ["GET", "POST", "PUT", "PROPFIND", "MKCOL", "REPORT", "PURGE", "QUERY", "M-SEARCH", "LINK"]
+
+/** A request of which every part is new. */
+const unheardOf = (at: number): Outgoing => {
+  const word = randomUUID()
+  const path = [`/event?${word}`, `/${word}`, `/event/${word}`, "/event", `/health/${word}`, `/${word}/../event`][
+    at % 6
+  ]
+  return {
+    method: at % 2 === 0 ? "POST" : (methods[(at * 7) % methods.length] ?? "GET"),
+    path: path ?? "/",
+    headers: {
+      "content-type": "application/json",
+      "x-request-id": word,
+      "x-api-key": at % 5 === 0 ? word : "secret",
+      "user-agent": word,
+      "x-forwarded-for": `198.51.${at % 256}.${(at * 7) % 256}`,
+      [`x-${word}`]: word
+    },
+    body: JSON.stringify({ content: { prompt: word, model: word, [word]: word }, id: word })
+  }
+}
+
+/** Answers whose every part is new, good and bad ones. */
+const unheardOfSteps = (count: number): ReadonlyArray<Step> =>
+  Array.from({ length: count }, (_, at): Step => {
+    const word = randomUUID()
+    const choices = [{ message: { content: word }, finish_reason: word }]
+    return at % 4 === 0
+      ? { status: 400 + (at % 60), raw: word }
+      : { body: { model: word, choices, usage: { [word]: 1 } } }
+  })
+
+it.live(
+  "nothing that a client or a backend sends becomes a series",
+  () =>
+    Effect.gen(function* () {
+      const { backend, url } = yield* startService({
+        AI_TICKET_AUTH_TOKEN: "secret",
+        AI_TICKET_SLOTS: "8",
+        TRUST_PROXY_COUNT: "1",
+        AI_TICKET_RETRY_BUDGET_PER_SECOND: "0",
+        AI_TICKET_RETRY_BUDGET_PERCENT: "0"
+      })
+      const agent = yield* Effect.acquireRelease(
+        Effect.sync(() => new Agent({ keepAlive: true, maxSockets: 8 })),
+        (pool) => Effect.sync(() => pool.destroy())
+      )
+      backend.script({ chat: unheardOfSteps(100), completion: unheardOfSteps(100), generate: unheardOfSteps(100) })
+      yield* Effect.forEach(
+        Array.from({ length: 300 }, (_, at) => at),
+        (at) => send(url, { ...unheardOf(at), agent }),
+        { concurrency: 8, discard: true }
+      )
+      const samples = parseMetrics((yield* send(url, { path: "/metrics" })).text)
+      for (const { labels, name } of samples) {
+        for (const [key, value] of Object.entries(labels)) {
+          if (key === "le") assert.match(value, /^(\d+(\.\d+)?|\+Inf)$/)
+          else assert.isTrue(closed[key]?.has(value), `${name} has ${key}="${value}"`)
+        }
+      }
+      assert.isAbove(sampleValue(samples, "ai_ticket_backend_attempts_total", { outcome: "success" }) ?? 0, 0)
+      assert.isAbove(backend.calls.length, 50)
+    }),
+  20_000
+)

@@ -1,0 +1,164 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
+import type { BackendError } from "../../src/domain/BackendError.ts"
+import { Breaker } from "../../src/services/Breaker.ts"
+import { type BreakerState, Metrics } from "../../src/services/Metrics.ts"
+import { Settings } from "../../src/services/Settings.ts"
+import { backendError, failsWith, fakeBackend } from "../support/FakeBackend.ts"
+import { forked } from "../support/Forked.ts"
+import { inferenceAbove } from "../support/InferenceHarness.ts"
+import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
+
+const down = backendError("api_connection_error", "retry")
+const broken = backendError("api_server_error", "retry")
+
+const setUp = Effect.gen(function* () {
+  const context = yield* Layer.build(
+    Breaker.layer.pipe(
+      Layer.provide(fakeBackend({}).layer),
+      Layer.provideMerge(Metrics.layer),
+      Layer.provide(Settings.layerRecord({}))
+    )
+  )
+  const breaker = Context.get(context, Breaker)
+  const page = Context.get(context, Metrics).render
+  const shown = (state: BreakerState) =>
+    Effect.map(page, (text) =>
+      sampleValue(parseMetrics(text), "ai_ticket_backend_breaker_state", { backend: "fake", state })
+    )
+  return {
+    breaker,
+    fail: (times: number, error: BackendError = down) =>
+      Effect.repeat(Effect.ignore(breaker.guard(Effect.fail(error))), { times: times - 1 }),
+    shown: Effect.all([shown("closed"), shown("half_open"), shown("open")])
+  }
+})
+
+describe("Breaker", () => {
+  it.effect("lets everything through while it is closed", () =>
+    Effect.gen(function* () {
+      const { breaker, fail, shown } = yield* setUp
+      yield* fail(9)
+      yield* breaker.check
+      assert.strictEqual(yield* breaker.guard(Effect.succeed("served")), "served")
+      assert.strictEqual(yield* Effect.flip(breaker.guard(Effect.fail(broken))), broken)
+      assert.deepStrictEqual([yield* breaker.state, yield* shown], ["closed", [1, 0, 0]])
+    })
+  )
+
+  it.effect("opens after ten failed requests in a row, and says when to come again", () =>
+    Effect.gen(function* () {
+      const { breaker, fail, shown } = yield* setUp
+      yield* fail(5)
+      yield* fail(5, broken)
+      assert.deepStrictEqual([yield* breaker.state, yield* shown], ["open", [0, 0, 1]])
+      yield* TestClock.adjust(300)
+      const error = yield* Effect.flip(breaker.check)
+      assert.deepInclude(error, { _tag: "NoBackendAvailable", retryAfterMillis: 700 })
+      let ran = false
+      const refused = yield* Effect.flip(breaker.guard(Effect.sync(() => (ran = true))))
+      assert.deepStrictEqual([refused._tag, ran], ["NoBackendAvailable", false])
+    })
+  )
+
+  it.effect("begins to count again after an answer", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      yield* fail(9)
+      yield* breaker.guard(Effect.void)
+      yield* fail(9)
+      assert.strictEqual(yield* breaker.state, "closed")
+      yield* fail(1)
+      assert.strictEqual(yield* breaker.state, "open")
+    })
+  )
+
+  it.effect("takes only what tells of the backend's health for a failure", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      const codes = ["api_authentication_error", "api_client_error", "api_rate_limited", "backend_error"] as const
+      for (const code of [...codes, "api_response_format_error", "api_response_structure_error"] as const) {
+        yield* fail(20, backendError(code, "give up"))
+      }
+      for (let at = 0; at < 20; at++) yield* Fiber.interrupt(yield* forked(breaker.guard(Effect.never)))
+      yield* Effect.repeat(Effect.exit(breaker.guard(Effect.die("bug"))), { times: 20 })
+      assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+
+  it.effect("counts on over requests that say nothing of the backend's health", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      yield* fail(9)
+      yield* fail(1, backendError("api_client_error", "give up"))
+      yield* fail(1)
+      assert.strictEqual(yield* breaker.state, "open")
+    })
+  )
+
+  it.effect("lets one request through after the open time, and closes on its answer", () =>
+    Effect.gen(function* () {
+      const { breaker, fail, shown } = yield* setUp
+      yield* fail(10)
+      yield* TestClock.adjust("1 second")
+      yield* breaker.check
+      const answer = yield* Deferred.make<string>()
+      const probe = yield* forked(breaker.guard(Deferred.await(answer)))
+      assert.deepStrictEqual([yield* breaker.state, yield* shown], ["half_open", [0, 1, 0]])
+      const other = yield* Effect.flip(breaker.guard(Effect.succeed("too early")))
+      assert.strictEqual(other._tag, "NoBackendAvailable")
+      yield* Deferred.succeed(answer, "back")
+      assert.strictEqual(yield* Fiber.join(probe), "back")
+      assert.deepStrictEqual([yield* breaker.state, yield* shown], ["closed", [1, 0, 0]])
+    })
+  )
+
+  it.effect("stays open for longer each time the probe fails, thirty seconds at most", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      yield* fail(10)
+      const opened: Array<number> = []
+      for (let probe = 0; probe < 8; probe++) {
+        const error = yield* Effect.flip(breaker.check)
+        opened.push(error.retryAfterMillis / 1000)
+        yield* TestClock.adjust(error.retryAfterMillis)
+        yield* fail(1)
+      }
+      assert.deepStrictEqual(opened, [1, 2, 4, 8, 16, 30, 30, 30])
+    })
+  )
+
+  it.effect("lets another probe through when nobody waited for the one before", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      yield* fail(10)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(yield* forked(breaker.guard(Effect.never)))
+      assert.strictEqual(yield* breaker.guard(Effect.succeed("back")), "back")
+      assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+})
+
+describe("a backend that is down", () => {
+  it.effect("costs a request neither a place in line nor an attempt, once ten have failed with all they tried", () =>
+    Effect.gen(function* () {
+      const gone = failsWith("api_connection_error", "retry")
+      const settings = { AI_TICKET_RETRY_BUDGET_PERCENT: "0", AI_TICKET_RETRY_BUDGET_PER_SECOND: "1" }
+      const { ask, backend, line } = yield* inferenceAbove({ chat: [gone] }, { ...settings, AI_TICKET_SLOTS: "10" })
+      const fibers = yield* Effect.forEach(Array.from({ length: 10 }), () => forked(Effect.flip(ask())))
+      yield* TestClock.adjust(500)
+      for (const fiber of fibers) assert.strictEqual((yield* Fiber.join(fiber)).code, "api_connection_error")
+      const attempts = backend.attempts.length
+      for (let slot = 0; slot < 10; slot++) yield* forked(line.withSlot(Effect.never))
+      const refused = yield* Effect.flip(ask())
+      assert.deepStrictEqual([refused.code, backend.attempts.length], ["no_backend_available", attempts])
+      assert.strictEqual(yield* line.waiting, 0)
+    })
+  )
+})

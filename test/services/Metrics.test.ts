@@ -1,0 +1,191 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { errorCatalogue } from "../../src/domain/ErrorCatalogue.ts"
+import { Metrics } from "../../src/services/Metrics.ts"
+import { Settings } from "../../src/services/Settings.ts"
+import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
+
+const metricsNamed = (namespace = "ai_ticket") =>
+  Effect.map(
+    Layer.build(Metrics.layer.pipe(Layer.provide(Settings.layerRecord({ METRICS_NAMESPACE: namespace })))),
+    (context) => Context.get(context, Metrics)
+  )
+
+/** One of everything that is counted. */
+const countAll = (metrics: Metrics["Service"]) => {
+  metrics.httpStarted()
+  metrics.httpEnded({ method: "POST", endpoint: "/event", status: 200, millis: 90_000 })
+  metrics.httpRefused({ method: "other", endpoint: "other", status: 400 })
+  for (const outcome of ["success", "aborted", "api_server_error"] as const) {
+    metrics.attempt({ backend: "koboldcpp", endpoint: "chat", outcome, millis: 10 })
+  }
+  metrics.retry("koboldcpp", "chat")
+  metrics.fallback("koboldcpp")
+  metrics.abort("koboldcpp", "heard")
+  metrics.abort("koboldcpp", "failed")
+  metrics.readLine(() => ({ waiting: 3, inUse: 1 }))
+  metrics.queueWait(20)
+  metrics.breaker("koboldcpp", "half_open")
+  metrics.tokens("koboldcpp", { promptTokens: 30, completionTokens: 20 })
+  metrics.firstToken("koboldcpp", 1500)
+  metrics.overhead(2)
+}
+
+describe("the page of metrics", () => {
+  it.effect("is Prometheus' text format, with a help for each family and counters that end in _total", () =>
+    Effect.gen(function* () {
+      const metrics = yield* metricsNamed()
+      countAll(metrics)
+      const page = yield* metrics.render
+      assert.isAbove(parseMetrics(page).length, 100)
+      const types = [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = "", type = ""]) => ({ name, type }))
+      const helped = [...page.matchAll(/^# HELP (\S+) \S/gm)].map(([, name = ""]) => name)
+      assert.deepStrictEqual(helped.toSorted(), types.map(({ name }) => name).sort())
+      for (const { name, type } of types) assert.strictEqual(name.endsWith("_total"), type === "counter", name)
+    })
+  )
+
+  it.effect("has every series that is promised, under the namespace", () =>
+    Effect.gen(function* () {
+      for (const namespace of ["ai_ticket", "Other_9"]) {
+        const metrics = yield* metricsNamed(namespace)
+        countAll(metrics)
+        const names = parseMetrics(yield* metrics.render).map(({ name }) => name.replace(/_(bucket|sum|count)$/, ""))
+        assert.deepStrictEqual(
+          [...new Set(names)].sort(),
+          [
+            ...["http_requests_total", "http_request_errors_total", "http_request_duration_seconds"],
+            ...["http_requests_in_flight", "backend_attempts_total", "backend_attempt_duration_seconds"],
+            ...["backend_retries_total", "backend_fallbacks_total", "backend_aborts_total", "queue_depth"],
+            ...["slots_in_use", "queue_wait_seconds", "backend_breaker_state", "tokens_total"],
+            ...["time_to_first_token_seconds", "overhead_seconds"]
+          ]
+            .map((name) => `${namespace}_${name}`)
+            .sort()
+        )
+      }
+    })
+  )
+
+  it.effect("names its gauges before anything has happened", () =>
+    Effect.gen(function* () {
+      const page = yield* (yield* metricsNamed()).render
+      for (const name of ["http_requests_in_flight", "queue_depth", "slots_in_use"]) {
+        assert.strictEqual(sampleValue(parseMetrics(page), `ai_ticket_${name}`), 0)
+      }
+    })
+  )
+
+  it.effect("reads the waiting line when it is rendered", () =>
+    Effect.gen(function* () {
+      const metrics = yield* metricsNamed()
+      const state = { waiting: 3, inUse: 1 }
+      metrics.readLine(() => state)
+      assert.strictEqual(sampleValue(parseMetrics(yield* metrics.render), "ai_ticket_queue_depth"), 3)
+      state.waiting = 0
+      const page = yield* metrics.render
+      assert.deepStrictEqual(
+        [
+          sampleValue(parseMetrics(page), "ai_ticket_queue_depth"),
+          sampleValue(parseMetrics(page), "ai_ticket_slots_in_use")
+        ],
+        [0, 1]
+      )
+    })
+  )
+
+  it.effect("labels with closed sets", () =>
+    Effect.gen(function* () {
+      const metrics = yield* metricsNamed()
+      countAll(metrics)
+      const known: Readonly<Record<string, ReadonlyArray<string>>> = {
+        method: ["POST", "other"],
+        endpoint: ["/event", "other", "chat"],
+        status: ["200", "400"],
+        backend: ["koboldcpp"],
+        outcome: ["success", "aborted", "heard", "failed", ...Object.keys(errorCatalogue)],
+        state: ["closed", "half_open", "open"],
+        direction: ["input", "output"]
+      }
+      for (const { labels } of parseMetrics(yield* metrics.render)) {
+        for (const [label, value] of Object.entries(labels)) {
+          if (label !== "le") assert.include(known[label] ?? [], value, label)
+        }
+      }
+    })
+  )
+
+  it.effect("counts requests, and those answered with an error once more", () =>
+    Effect.gen(function* () {
+      const metrics = yield* metricsNamed()
+      const labels = { method: "POST", endpoint: "/event" }
+      for (const status of [200, 200, 399, 400, 503]) {
+        metrics.httpStarted()
+        metrics.httpEnded({ ...labels, status, millis: 500 })
+      }
+      metrics.httpStarted()
+      metrics.httpRefused({ ...labels, status: 400 })
+      const page = yield* metrics.render
+      const counted = (name: string) =>
+        ["200", "399", "400", "503"].map((status) =>
+          sampleValue(parseMetrics(page), `ai_ticket_${name}`, { ...labels, status })
+        )
+      assert.deepStrictEqual(counted("http_requests_total"), [2, 1, 2, 1])
+      assert.deepStrictEqual(counted("http_request_errors_total"), [undefined, undefined, 2, 1])
+      assert.strictEqual(sampleValue(parseMetrics(page), "ai_ticket_http_request_duration_seconds_count", labels), 5)
+      assert.strictEqual(sampleValue(parseMetrics(page), "ai_ticket_http_request_duration_seconds_sum", labels), 2.5)
+      assert.strictEqual(sampleValue(parseMetrics(page), "ai_ticket_http_requests_in_flight"), 1)
+    })
+  )
+
+  it.effect("has histograms that reach minutes, cumulative and ending in everything", () =>
+    Effect.gen(function* () {
+      const metrics = yield* metricsNamed()
+      for (const millis of [1, 100, 45_000, 200_000, 10_000_000]) metrics.queueWait(millis)
+      const page = yield* metrics.render
+      const buckets = parseMetrics(page)
+        .filter(({ name }) => name === "ai_ticket_queue_wait_seconds_bucket")
+        .map(({ labels, value }) => ({
+          le: labels["le"] === "+Inf" ? Number.POSITIVE_INFINITY : Number(labels["le"]),
+          value
+        }))
+      const upTo = (seconds: number) => buckets.find(({ le }) => le === seconds)?.value
+      assert.deepStrictEqual([0.005, 0.1, 30, 60, 120, 300, 600].map(upTo), [1, 2, 2, 3, 3, 4, 4])
+      assert.strictEqual(upTo(Number.POSITIVE_INFINITY), 5)
+      assert.deepStrictEqual(
+        buckets,
+        [...buckets].sort((one, other) => one.le - other.le || one.value - other.value)
+      )
+      assert.strictEqual(sampleValue(parseMetrics(page), "ai_ticket_queue_wait_seconds_count"), 5)
+    })
+  )
+
+  it.effect("shows the one state that the breaker is in", () =>
+    Effect.gen(function* () {
+      const metrics = yield* metricsNamed()
+      for (const now of ["open", "half_open", "closed"] as const) {
+        metrics.breaker("koboldcpp", now)
+        const page = yield* metrics.render
+        for (const state of ["open", "half_open", "closed"]) {
+          const shown = sampleValue(parseMetrics(page), "ai_ticket_backend_breaker_state", {
+            backend: "koboldcpp",
+            state
+          })
+          assert.strictEqual(shown, state === now ? 1 : 0)
+        }
+      }
+    })
+  )
+
+  it.effect("is each instance's own", () =>
+    Effect.gen(function* () {
+      const [one, other] = [yield* metricsNamed(), yield* metricsNamed()]
+      one.fallback("koboldcpp")
+      assert.isUndefined(
+        sampleValue(parseMetrics(yield* other.render), "ai_ticket_backend_fallbacks_total", { backend: "koboldcpp" })
+      )
+    })
+  )
+})

@@ -1,0 +1,16 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Metrics } from "../../src/services/Metrics.ts"
+import { Settings } from "../../src/services/Settings.ts"
+import { WaitingLine } from "../../src/services/WaitingLine.ts"
+
+/** A waiting line of its own, and what it says of itself. */
+export const lineWith = Effect.fnUntraced(function* (size: { readonly slots: number; readonly queueLimit: number }) {
+  const settings = { AI_TICKET_SLOTS: String(size.slots), AI_TICKET_QUEUE_LIMIT: String(size.queueLimit) }
+  const context = yield* Layer.build(
+    WaitingLine.layer.pipe(Layer.provideMerge(Metrics.layer), Layer.provide(Settings.layerRecord(settings)))
+  )
+  const line = Context.get(context, WaitingLine)
+  return { context, line, state: Effect.all({ waiting: line.waiting, inUse: line.inUse }) }
+})
