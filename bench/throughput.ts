@@ -1,0 +1,155 @@
+/**
+ * The service beside a bare node:http proxy that makes the same forward: same machine, same backend, in turns.
+ *
+ *   npm run bench [-- --rounds 3 --seconds 8 --connections 32]
+ *
+ * The service runs as it is deployed, with auth, rate limit, metrics and logs on. Nothing here passes or fails: it
+ * prints what it measured.
+ */
+
+import { type ChildProcess, spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { availableParallelism, cpus } from "node:os"
+import { createInterface } from "node:readline"
+import { parseArgs } from "node:util"
+import autocannon from "autocannon"
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "8" },
+    connections: { type: "string", default: "32" }
+  }
+})
+const rounds = Number(options.rounds)
+const seconds = Number(options.seconds)
+const connections = Number(options.connections)
+
+const token = "bench-token"
+const body = JSON.stringify({ content: { prompt: "Why does the printer on the second floor blink?", max_tokens: 64 } })
+const directBody = JSON.stringify({
+  messages: [{ role: "user", content: "Why does the printer on the second floor blink?" }],
+  max_tokens: 64
+})
+const children: Array<ChildProcess> = []
+
+const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) => {
+  const child = spawn(process.execPath, [...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  children.push(child)
+  return child
+}
+
+/** The first line that matches, and from then on the output is read and thrown away. */
+const firstMatch = (child: ChildProcess, pattern: RegExp) =>
+  new Promise<string>((resolve, reject) => {
+    if (child.stdout === null) return reject(new Error("no output"))
+    createInterface(child.stdout).on("line", (line) => {
+      const found = pattern.exec(line)?.[1]
+      if (found !== undefined) resolve(found)
+    })
+    child.on("exit", (code) => reject(new Error(`exited with ${code}`)))
+  })
+
+const residentMegabytes = (pid: number | undefined): number =>
+  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024
+
+const load = async (url: string, payload: string, pid: number | undefined, duration: number) => {
+  let memory = 0
+  const watch = setInterval(() => {
+    memory = Math.max(memory, residentMegabytes(pid))
+  }, 200)
+  const result = await autocannon({
+    url,
+    connections,
+    duration,
+    method: "POST",
+    body: payload,
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` }
+  })
+  clearInterval(watch)
+  return {
+    requestsPerSecond: result.requests.average,
+    p50: result.latency.p50,
+    p99: result.latency.p99,
+    memory,
+    failed: result.non2xx + result.errors
+  }
+}
+
+const median = (numbers: ReadonlyArray<number>): number =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+
+const startUp = async (backend: string) => {
+  const begun = performance.now()
+  const child = start(["dist/ai-ticket.js", "serve"], serviceSettings(backend))
+  const url = await firstMatch(child, /Listening on (http:\/\/[^"\s]+)/)
+  while ((await fetch(`${url}/health`)).status !== 200);
+  const took = performance.now() - begun
+  child.kill("SIGTERM")
+  await new Promise((resolve) => child.on("exit", resolve))
+  return took
+}
+
+const serviceSettings = (backend: string) => ({
+  KOBOLDCPP_API_URL: `http://127.0.0.1:${backend}/api`,
+  PORT: "0",
+  AI_TICKET_AUTH_TOKEN: token,
+  RATE_LIMIT_REQUESTS: "1000000",
+  RATE_LIMIT_WINDOW_SECONDS: "60",
+  AI_TICKET_SLOTS: "64",
+  AI_TICKET_QUEUE_LIMIT: "1000"
+})
+
+const main = async () => {
+  const backend = await firstMatch(start(["bench/backend.ts"]), /^(\d+)$/)
+  const startUps: Array<number> = []
+  for (let run = 0; run < 7; run++) startUps.push(await startUp(backend))
+
+  const proxy = start(["bench/bareProxy.ts", backend])
+  const proxyUrl = `http://127.0.0.1:${await firstMatch(proxy, /^(\d+)$/)}/`
+  const service = start(["dist/ai-ticket.js", "serve"], serviceSettings(backend))
+  const serviceUrl = `${await firstMatch(service, /Listening on (http:\/\/[^"\s]+)/)}/event`
+
+  // Both warm before either counts.
+  await load(proxyUrl, directBody, proxy.pid, 3)
+  await load(serviceUrl, body, service.pid, 3)
+
+  const measured: Record<"bare proxy" | "ai-ticket", Array<Awaited<ReturnType<typeof load>>>> = {
+    "bare proxy": [],
+    "ai-ticket": []
+  }
+  for (let round = 0; round < rounds; round++) {
+    measured["bare proxy"].push(await load(proxyUrl, directBody, proxy.pid, seconds))
+    measured["ai-ticket"].push(await load(serviceUrl, body, service.pid, seconds))
+  }
+
+  console.log(`Node ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model.trim()})`)
+  console.log(`${connections} connections, ${rounds} rounds of ${seconds} s in turns; medians of the rounds\n`)
+  console.log("              req/s    p50 ms   p99 ms   memory MB   failed")
+  for (const [name, runs] of Object.entries(measured)) {
+    const column = (pick: (run: (typeof runs)[number]) => number, digits: number, width: number) =>
+      median(runs.map(pick)).toFixed(digits).padStart(width)
+    console.log(
+      name.padEnd(12) +
+        column((run) => run.requestsPerSecond, 0, 7) +
+        column((run) => run.p50, 1, 10) +
+        column((run) => run.p99, 1, 9) +
+        column((run) => run.memory, 0, 12) +
+        column((run) => run.failed, 0, 9)
+    )
+  }
+  const ratio =
+    median(measured["ai-ticket"].map((run) => run.requestsPerSecond)) /
+    median(measured["bare proxy"].map((run) => run.requestsPerSecond))
+  console.log(`\nratio of throughput: ${ratio.toFixed(2)}`)
+  console.log(`start-up, spawn to first 200: ${median(startUps).toFixed(0)} ms (median of ${startUps.length})`)
+}
+
+try {
+  await main()
+} finally {
+  for (const child of children) child.kill("SIGKILL")
+}
