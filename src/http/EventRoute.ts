@@ -4,7 +4,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import { completionBody } from "../domain/Completion.ts"
-import { InvalidParameter, InvalidRequest, RequestTimeout } from "../domain/Failure.ts"
+import { InvalidParameter, InvalidRequest } from "../domain/Failure.ts"
 import { Inference } from "../services/Inference.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { Settings } from "../services/Settings.ts"
@@ -20,12 +20,12 @@ export const eventRoute = HttpRouter.add(
   Effect.gen(function* () {
     const inference = yield* Inference
     const lifecycle = yield* Lifecycle
-    const { maxBodyBytes, receiveTimeoutSeconds } = yield* Settings
+    const { maxBodyBytes } = yield* Settings
     const request = yield* HttpServerRequest.HttpServerRequest
     return yield* lifecycle.work(
       Effect.gen(function* () {
         const options = yield* Effect.fromResult(readOptions(request.headers["x-request-timeout"]))
-        const event = yield* readJson(request, maxBodyBytes, receiveTimeoutSeconds * 1000)
+        const event = yield* readJson(request, maxBodyBytes)
         const completion = yield* inference.onEvent(event, options)
         return HttpServerResponse.jsonUnsafe(completionBody(completion))
       })
@@ -33,14 +33,12 @@ export const eventRoute = HttpRouter.add(
   })
 )
 
-const readJson = (request: HttpServerRequest.HttpServerRequest, limitBytes: number, timeoutMillis: number) =>
+const readJson = (request: HttpServerRequest.HttpServerRequest, limitBytes: number) =>
   Effect.gen(function* () {
     if (!jsonType.test(request.headers["content-type"] ?? "")) {
       return yield* new InvalidRequest({ details: "the content type must be application/json" })
     }
-    const text = yield* readBody(request, limitBytes).pipe(
-      Effect.timeoutOrElse({ duration: timeoutMillis, orElse: () => Effect.fail(new RequestTimeout()) })
-    )
+    const text = yield* readBody(request, limitBytes)
     return yield* Effect.fromResult(
       Result.mapError(
         Result.try((): unknown => JSON.parse(text)),

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Effect from "effect/Effect"
@@ -8,6 +8,7 @@ import { type ErrorCode, errorCatalogue } from "../domain/ErrorCatalogue.ts"
 import { bodyFor } from "../domain/Failure.ts"
 import { Metrics } from "../services/Metrics.ts"
 import { Settings } from "../services/Settings.ts"
+import { receiveTimeout } from "./RequestBody.ts"
 
 /** The most bytes of a request's header. */
 const maxHeaderBytes = 16 * 1024
@@ -27,8 +28,7 @@ export const layer = Layer.unwrap(
     const server = createServer({
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: receiveMillis,
-      // The route's own limit on the body comes first, and answers better.
-      requestTimeout: receiveMillis + 1000,
+      requestTimeout: receiveMillis,
       connectionsCheckingInterval: Math.min(1000, receiveMillis / 2),
       keepAliveTimeout: keepAliveMillis,
       // Node would answer a missing Host with a bare 400; it does no harm here.
@@ -56,11 +56,15 @@ export const layer = Layer.unwrap(
 
 /** What Node's parser refuses never reaches a route: it is answered here, in the same shape. */
 const answerBadRequests = (server: Server, onRefused: (code: ErrorCode) => void) => {
+  const inFlight = new WeakMap<Socket, IncomingMessage>()
+  server.on("request", (request: IncomingMessage) => inFlight.set(request.socket, request))
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === "ECONNRESET" || !socket.writable) {
       socket.destroy()
       return
     }
+    // A route that is reading the body answers for itself.
+    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && inFlight.get(socket)?.emit(receiveTimeout) === true) return
     const code = parserErrors[error.code ?? ""] ?? "invalid_request"
     onRefused(code)
     socket.end(rawResponse(code), () => socket.destroy())

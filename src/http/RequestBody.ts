@@ -1,9 +1,12 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import { InvalidRequest, PayloadTooLarge } from "../domain/Failure.ts"
+import { InvalidRequest, PayloadTooLarge, RequestTimeout } from "../domain/Failure.ts"
 
 const utf8 = new TextDecoder()
+
+/** The event by which the server tells whoever reads a body that the rest of it is overdue. */
+export const receiveTimeout = "ai-ticket receive timeout"
 
 /**
  * The body of a request as text, if it is no longer than the limit.
@@ -14,7 +17,7 @@ const utf8 = new TextDecoder()
 export const readBody = (
   request: HttpServerRequest.HttpServerRequest,
   limitBytes: number
-): Effect.Effect<string, PayloadTooLarge | InvalidRequest> =>
+): Effect.Effect<string, PayloadTooLarge | InvalidRequest | RequestTimeout> =>
   Effect.callback((resume) => {
     if (Number(request.headers["content-length"] ?? 0) > limitBytes) {
       return resume(Effect.fail(new PayloadTooLarge({ limitBytes })))
@@ -36,10 +39,15 @@ export const readBody = (
       stop()
       resume(Effect.fail(new InvalidRequest({ details: "the body could not be read" })))
     }
-    const stop = () => void incoming.off("data", onData).off("end", onEnd).off("error", onError)
+    const onTimeout = () => {
+      stop()
+      resume(Effect.fail(new RequestTimeout()))
+    }
+    const stop = () =>
+      void incoming.off("data", onData).off("end", onEnd).off("error", onError).off(receiveTimeout, onTimeout)
     if (request.headers["expect"]?.toLowerCase() === "100-continue") {
       NodeHttpServerRequest.toServerResponse(request).writeContinue()
     }
-    incoming.on("data", onData).on("end", onEnd).on("error", onError)
+    incoming.on("data", onData).on("end", onEnd).on("error", onError).on(receiveTimeout, onTimeout)
     return Effect.sync(stop)
   })

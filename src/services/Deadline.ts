@@ -1,8 +1,9 @@
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { DeadlineExceeded } from "../domain/Failure.ts"
-import { monotonicMillis } from "./MonotonicClock.ts"
+import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 
 /** The moment, in monotonic milliseconds, by which the current request must have its answer. */
 export const Deadline = Context.Reference<number>("ai-ticket/Deadline", {
@@ -23,16 +24,12 @@ export const remainingMillis: Effect.Effect<number> = Effect.gen(function* () {
 export const withDeadline =
   (budget: Duration.Input) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
-    Effect.gen(function* () {
+    Effect.withFiber((fiber) => {
       const asked = Duration.toMillis(Duration.fromInputUnsafe(budget))
-      const now = yield* monotonicMillis
-      const budgetMillis = Math.min(asked, yield* remainingMillis)
-      const at = now + budgetMillis
-      return yield* self.pipe(
-        Effect.provideService(Deadline, at),
-        Effect.timeoutOrElse({
-          duration: budgetMillis,
-          orElse: () => Effect.fail(new DeadlineExceeded({ budgetMillis }))
-        })
+      const now = millisOf(fiber.getRef(Clock.Clock))
+      const budgetMillis = Math.min(asked, Math.max(0, fiber.getRef(Deadline) - now))
+      return Effect.raceFirst(
+        Effect.provideService(self, Deadline, now + budgetMillis),
+        Effect.flatMap(Effect.sleep(budgetMillis), () => Effect.fail(new DeadlineExceeded({ budgetMillis })))
       )
     })

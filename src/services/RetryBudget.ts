@@ -25,15 +25,17 @@ export class RetryBudget extends Context.Service<
         options.percent === 0 && options.perSecond === 0 ? 0 : Math.max(1, options.perSecond * reserveSeconds)
       let balance = capacity
       let updatedAt = yield* monotonicMillis
-      const refill = Effect.map(monotonicMillis, (now) => {
+      const refill = (now: number) => {
         balance = Math.min(capacity, balance + ((now - updatedAt) / 1000) * options.perSecond)
         updatedAt = now
-      })
+      }
       return RetryBudget.of({
-        deposit: Effect.map(refill, () => {
+        deposit: Effect.map(monotonicMillis, (now) => {
+          refill(now)
           balance = Math.min(capacity, balance + options.percent / 100)
         }),
-        withdraw: Effect.map(refill, () => {
+        withdraw: Effect.map(monotonicMillis, (now) => {
+          refill(now)
           if (balance < 1) return false
           balance -= 1
           return true

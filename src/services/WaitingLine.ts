@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { Overloaded } from "../domain/Failure.ts"
-import { CurrentRequest } from "./CurrentRequest.ts"
+import { CurrentRequest, type RequestRecord } from "./CurrentRequest.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
@@ -50,62 +50,55 @@ export class WaitingLine extends Context.Service<
       const giveBack = (visit: Visit, exit: Exit.Exit<unknown, unknown>) =>
         Effect.ensuring(
           Scope.close(visit.slot, exit),
-          Effect.clockWith((clock) =>
-            Effect.sync(() => {
-              admitted -= 1
-              if (visit.takenAt === undefined) return
-              inUse -= 1
-              serviceTime.add(millisOf(clock) - visit.takenAt)
-            })
-          )
+          Effect.sync(() => {
+            admitted -= 1
+            if (visit.takenAt === undefined) return
+            inUse -= 1
+            serviceTime.add(millisOf(visit.clock) - visit.takenAt)
+          })
         )
 
-      /** A caller who left doesn't wait for the cleanups. */
-      const leave = (visit: Visit, exit: Exit.Exit<unknown, unknown>) =>
-        Exit.hasInterrupts(exit)
-          ? Effect.map(Effect.forkDetach(giveBack(visit, exit), { startImmediately: true }), (fiber) => {
-              releasing.add(fiber)
-              fiber.addObserver(() => releasing.delete(fiber))
-            })
-          : giveBack(visit, exit)
+      const leave = (visit: Visit, exit: Exit.Exit<unknown, unknown>) => {
+        if (visit.takenAt === undefined) noteWait(visit)
+        if (!Exit.hasInterrupts(exit)) return giveBack(visit, exit)
+        // A caller who left doesn't wait for the cleanups.
+        return Effect.map(Effect.forkDetach(giveBack(visit, exit), { startImmediately: true }), (fiber) => {
+          releasing.add(fiber)
+          fiber.addObserver(() => releasing.delete(fiber))
+        })
+      }
 
-      const take = (visit: Visit) =>
-        Effect.andThen(
-          Scope.provide(semaphore.takeScoped(1), visit.slot),
-          Effect.withFiber((fiber) =>
-            Effect.sync(() => {
-              visit.takenAt = millisOf(fiber.getRef(Clock.Clock))
-              inUse += 1
-              const waited = visit.takenAt - visit.enteredAt
-              metrics.queueWait(waited)
-              const request = fiber.getRef(CurrentRequest)
-              if (request !== undefined) request.queueMillis += waited
-            })
-          )
-        )
+      const beginUse = (visit: Visit) => {
+        visit.takenAt = millisOf(visit.clock)
+        inUse += 1
+        metrics.queueWait(visit.takenAt - visit.enteredAt)
+        noteWait(visit)
+      }
 
       return WaitingLine.of({
         waiting: Effect.sync(() => admitted - inUse),
         inUse: Effect.sync(() => inUse),
         withSlot: <A, E, R>(self: Effect.Effect<A, E, R>) =>
           Effect.uninterruptibleMask((restore) =>
-            Effect.clockWith((clock): Effect.Effect<A, E | Overloaded, Exclude<R, Slot>> => {
+            Effect.withFiber<A, E | Overloaded, Exclude<R, Slot>>((fiber) => {
               if (admitted >= slots + queueLimit) {
                 const position = admitted - slots + 1
                 return Effect.fail(new Overloaded({ retryAfterMillis: serviceTime.average() * (position / slots) }))
               }
               admitted += 1
-              const visit: Visit = { slot: Scope.makeUnsafe(), enteredAt: millisOf(clock), takenAt: undefined }
-              return restore(take(visit)).pipe(
-                Effect.onInterrupt(() =>
-                  Effect.withFiber((fiber) =>
-                    Effect.sync(() => {
-                      const request = fiber.getRef(CurrentRequest)
-                      if (request !== undefined) request.queueMillis += millisOf(clock) - visit.enteredAt
-                    })
-                  )
-                ),
-                Effect.andThen(restore(Effect.provideService(self, Slot, visit.slot))),
+              const clock = fiber.getRef(Clock.Clock)
+              const visit: Visit = {
+                clock,
+                request: fiber.getRef(CurrentRequest),
+                slot: Scope.makeUnsafe(),
+                enteredAt: millisOf(clock),
+                takenAt: undefined
+              }
+              return restore(Scope.provide(semaphore.takeScoped(1), visit.slot)).pipe(
+                Effect.flatMap(() => {
+                  beginUse(visit)
+                  return restore(Effect.provideService(self, Slot, visit.slot))
+                }),
                 Effect.onExit((exit) => leave(visit, exit))
               )
             })
@@ -116,9 +109,16 @@ export class WaitingLine extends Context.Service<
 }
 
 interface Visit {
+  readonly clock: Clock.Clock
+  readonly request: RequestRecord | undefined
   readonly slot: Scope.Closeable
   readonly enteredAt: number
   takenAt: number | undefined
+}
+
+/** The time in line, whether a slot was the end of it or not. */
+const noteWait = ({ clock, enteredAt, request, takenAt }: Visit) => {
+  if (request !== undefined) request.queueMillis += (takenAt ?? millisOf(clock)) - enteredAt
 }
 
 /** What a slot is held for, in milliseconds: recent requests count most. */

@@ -91,12 +91,15 @@ export const layer = Layer.effect(
           const slot = yield* Slot
           const genkey = `ai-ticket-${yield* random.uuidV4()}`
           const start = yield* monotonicMillis
-          const mayGenerate = Effect.map(monotonicMillis, (now) => now - start > 1000)
           const answer = yield* post(wire.path, wire.body(request, genkey)).pipe(
             Effect.onInterrupt(() => Scope.addFinalizer(slot, abort(genkey))),
-            // A connection that broke late left a generation behind; one that broke at once never started it.
-            Effect.tapError(({ reached }) => Effect.when(abort(genkey), reached ? mayGenerate : Effect.succeed(false))),
-            Effect.mapError(broken)
+            Effect.catch((call) =>
+              Effect.flatMap(monotonicMillis, (now) => {
+                // A connection that broke late left a generation behind; one that broke at once never started it.
+                const mayGenerate = call.reached && now - start > 1000
+                return Effect.andThen(mayGenerate ? abort(genkey) : Effect.void, Effect.fail(broken(call)))
+              })
+            )
           )
           return answer.status === 200 ? yield* Effect.fromResult(read(answer.text)) : yield* refused(answer)
         })
