@@ -51,7 +51,7 @@ const declare = () =>
     `${root}/scripts/tsconfig.types.json`
   ])
 
-if (import.meta.main) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = `${root}/dist`
   rmSync(dist, { recursive: true, force: true })
   await Promise.all([buildProgram(dist), buildLibrary(dist), declare()])

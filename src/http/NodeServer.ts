@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
@@ -24,6 +25,7 @@ export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const { host, port, receiveTimeoutSeconds } = yield* Settings
     const metrics = yield* Metrics
+    const random = yield* SecureRandom.SecureRandom
     const receiveMillis = receiveTimeoutSeconds * 1000
     const server = createServer({
       maxHeaderSize: maxHeaderBytes,
@@ -38,8 +40,17 @@ export const layer = Layer.unwrap(
     })
     // Node would answer an expectation that it doesn't know with a bare 417.
     server.on("checkExpectation", (request, response) => server.emit("request", request, response))
-    answerBadRequests(server, (code) =>
-      metrics.httpRefused({ method: "other", endpoint: "other", status: errorCatalogue[code].status })
+    const run = Effect.runForkWith(yield* Effect.context<never>())
+    answerBadRequests(server, (code, socket) =>
+      run(
+        Effect.gen(function* () {
+          const id = yield* random.uuidV4()
+          const { status } = errorCatalogue[code]
+          metrics.httpRefused({ method: "other", endpoint: "other", status })
+          yield* Effect.logInfo("request", { request_id: id, route: "other", status, error: code })
+          socket.end(rawResponse(code, id), () => socket.destroy())
+        })
+      )
     )
     const listening = Layer.effect(
       HttpServer.HttpServer,
@@ -55,7 +66,7 @@ export const layer = Layer.unwrap(
 )
 
 /** What Node's parser refuses never reaches a route: it is answered here, in the same shape. */
-const answerBadRequests = (server: Server, onRefused: (code: ErrorCode) => void) => {
+const answerBadRequests = (server: Server, refuse: (code: ErrorCode, socket: Socket) => void) => {
   const inFlight = new WeakMap<Socket, IncomingMessage>()
   server.on("request", (request: IncomingMessage) => inFlight.set(request.socket, request))
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -65,9 +76,7 @@ const answerBadRequests = (server: Server, onRefused: (code: ErrorCode) => void)
     }
     // A route that is reading the body answers for itself.
     if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && inFlight.get(socket)?.emit(receiveTimeout) === true) return
-    const code = parserErrors[error.code ?? ""] ?? "invalid_request"
-    onRefused(code)
-    socket.end(rawResponse(code), () => socket.destroy())
+    refuse(parserErrors[error.code ?? ""] ?? "invalid_request", socket)
   })
 }
 
@@ -83,13 +92,15 @@ const parserMessages: Partial<Record<ErrorCode, string>> = {
   payload_too_large: "The chunk extensions are too large."
 }
 
-const rawResponse = (code: ErrorCode): string => {
+const rawResponse = (code: ErrorCode, id: string): string => {
   const body = JSON.stringify(bodyFor(code, parserMessages[code] ?? "The request is not valid HTTP."))
   return [
     `HTTP/1.1 ${errorCatalogue[code].status} ${code}`,
     "Content-Type: application/json",
     `Content-Length: ${Buffer.byteLength(body)}`,
     "X-Request-Processed-By: ai-ticket",
+    `X-Request-Id: ${id}`,
+    "Server-Timing: queue;dur=0, backend;dur=0, total;dur=0",
     "Connection: close",
     "",
     body

@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { errorCatalogue } from "../src/domain/ErrorCatalogue.ts"
+import { definitions } from "../src/services/Settings.ts"
+
+/** The rows of the table between two comments, each as its cells, without the backticks around a whole cell. */
+const tableBetween = (name: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+  const [, section] = readme.split(new RegExp(`<!-- ${name}:(?:start|end) -->`))
+  if (section === undefined)
+    throw new Error(`README.md has no table between the comments ${name}:start and ${name}:end`)
+  const rows = section.split("\n").filter((line) => line.startsWith("|"))
+  return rows.slice(2).map((row) =>
+    row
+      .slice(1, row.trimEnd().lastIndexOf("|"))
+      .split("|")
+      .map((cell) => cell.trim().replace(/^`([^`]*)`$/, "$1"))
+  )
+}
+
+describe("README.md", () => {
+  it("tells every error, its status and when it comes", () => {
+    assert.deepStrictEqual(
+      tableBetween("errors"),
+      Object.entries(errorCatalogue).map(([code, { status, when }]) => [code, String(status), when])
+    )
+  })
+
+  it("tells every setting, its default and what it is for", () => {
+    assert.deepStrictEqual(
+      tableBetween("settings"),
+      Object.values(definitions).map(({ description, fallback, variable }) => [
+        variable,
+        fallback ?? "unset",
+        description
+      ])
+    )
+  })
+})
