@@ -1,7 +1,7 @@
 /**
  * The service beside a bare node:http proxy that makes the same forward: same machine, same backend, in turns.
  *
- *   npm run bench [-- --rounds 3 --seconds 8 --connections 32]
+ *   npm run bench [-- --rounds 3 --seconds 8 --connections 32 --backend close|keep]
  *
  * The service runs as it is deployed, with auth, rate limit, metrics and logs on. Nothing here passes or fails: it
  * prints what it measured.
@@ -18,7 +18,8 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "8" },
-    connections: { type: "string", default: "32" }
+    connections: { type: "string", default: "32" },
+    backend: { type: "string", default: "close" }
   }
 })
 const rounds = Number(options.rounds)
@@ -27,10 +28,6 @@ const connections = Number(options.connections)
 
 const token = "bench-token"
 const body = JSON.stringify({ content: { prompt: "Why does the printer on the second floor blink?", max_tokens: 64 } })
-const directBody = JSON.stringify({
-  messages: [{ role: "user", content: "Why does the printer on the second floor blink?" }],
-  max_tokens: 64
-})
 const children: Array<ChildProcess> = []
 
 const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) => {
@@ -104,7 +101,7 @@ const serviceSettings = (backend: string) => ({
 })
 
 const main = async () => {
-  const backend = await firstMatch(start(["bench/backend.ts"]), /^(\d+)$/)
+  const backend = await firstMatch(start(["bench/backend.ts", options.backend]), /^(\d+)$/)
   const startUps: Array<number> = []
   for (let run = 0; run < 7; run++) startUps.push(await startUp(backend))
 
@@ -114,7 +111,7 @@ const main = async () => {
   const serviceUrl = `${await firstMatch(service, /Listening on (http:\/\/[^"\s]+)/)}/event`
 
   // Both warm before either counts.
-  await load(proxyUrl, directBody, proxy.pid, 3)
+  await load(proxyUrl, body, proxy.pid, 3)
   await load(serviceUrl, body, service.pid, 3)
 
   const measured: Record<"bare proxy" | "ai-ticket", Array<Awaited<ReturnType<typeof load>>>> = {
@@ -122,10 +119,12 @@ const main = async () => {
     "ai-ticket": []
   }
   for (let round = 0; round < rounds; round++) {
-    measured["bare proxy"].push(await load(proxyUrl, directBody, proxy.pid, seconds))
+    measured["bare proxy"].push(await load(proxyUrl, body, proxy.pid, seconds))
     measured["ai-ticket"].push(await load(serviceUrl, body, service.pid, seconds))
   }
 
+  const closing = options.backend === "keep" ? "keeps its connections" : "closes after each answer, as KoboldCpp does"
+  console.log(`The backend ${closing}`)
   console.log(`Node ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model.trim()})`)
   console.log(`${connections} connections, ${rounds} rounds of ${seconds} s in turns; medians of the rounds\n`)
   console.log("              req/s    p50 ms   p99 ms   memory MB   failed")

@@ -17,7 +17,7 @@ export { type ErrorBody, type ErrorCode, errorCatalogue } from "./domain/ErrorCa
 export {
   DeadlineExceeded,
   errorBody,
-  type InferenceFailure,
+  InferenceFailure,
   InvalidInputFormat,
   InvalidParameter,
   MissingContentField,

@@ -16,6 +16,8 @@ export interface Generation {
 
 /** The answer to an event. */
 export interface Completion extends Generation {
+  /** Without the white space around it. */
+  readonly text: string
   /** The event's own id, or a new one. */
   readonly id: string | number
   /** The backend's name and the endpoint of it that answered. */

@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import type { BackendError } from "./BackendError.ts"
+import { BackendError } from "./BackendError.ts"
 import { type ErrorBody, type ErrorCode, errorCatalogue } from "./ErrorCatalogue.ts"
 
 /** The body is not JSON, or does not say that it is. */
@@ -137,28 +137,34 @@ export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDo
 }
 
 /** Every failure of an inference, whichever way it was asked for. */
-export type InferenceFailure =
-  | InvalidInputFormat
-  | MissingContentField
-  | PromptExtractionFailed
-  | InvalidParameter
-  | Overloaded
-  | NoBackendAvailable
-  | DeadlineExceeded
-  | ShuttingDown
-  | BackendError
+export const InferenceFailure = Schema.Union([
+  InvalidInputFormat,
+  MissingContentField,
+  PromptExtractionFailed,
+  InvalidParameter,
+  Overloaded,
+  NoBackendAvailable,
+  DeadlineExceeded,
+  ShuttingDown,
+  BackendError
+])
+export type InferenceFailure = typeof InferenceFailure.Type
 
 /** Every failure that a caller over HTTP can meet and that has a class: the rest is `internal_error`. */
-export type Failure =
-  | InferenceFailure
-  | InvalidRequest
-  | PayloadTooLarge
-  | RequestTimeout
-  | Unauthorised
-  | Forbidden
-  | NotFound
-  | MethodNotAllowed
-  | RateLimited
+export const Failure = Schema.Union([
+  ...InferenceFailure.members,
+  InvalidRequest,
+  PayloadTooLarge,
+  RequestTimeout,
+  Unauthorised,
+  Forbidden,
+  NotFound,
+  MethodNotAllowed,
+  RateLimited
+])
+export type Failure = typeof Failure.Type
+
+export const isFailure = Schema.is(Failure)
 
 /** How a failure is told to a caller. */
 export const errorBody = (failure: Failure): ErrorBody =>

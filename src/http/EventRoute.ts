@@ -5,10 +5,10 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import { completionBody } from "../domain/Completion.ts"
 import { InvalidParameter, InvalidRequest } from "../domain/Failure.ts"
+import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Inference } from "../services/Inference.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
-import { Settings } from "../services/Settings.ts"
-import { readBody } from "./RequestBody.ts"
+import { RequestBody } from "./RequestBody.ts"
 
 /** `application/json` and `application/*+json`, with any parameters. */
 const jsonType = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i
@@ -20,32 +20,31 @@ export const eventRoute = HttpRouter.add(
   Effect.gen(function* () {
     const inference = yield* Inference
     const lifecycle = yield* Lifecycle
-    const { maxBodyBytes } = yield* Settings
+    const bodies = yield* RequestBody
     const request = yield* HttpServerRequest.HttpServerRequest
+    const startedAt = (yield* CurrentRequest)?.startedAt
     return yield* lifecycle.work(
       Effect.gen(function* () {
         const options = yield* Effect.fromResult(readOptions(request.headers["x-request-timeout"]))
-        const event = yield* readJson(request, maxBodyBytes)
-        const completion = yield* inference.onEvent(event, options)
+        if (!jsonType.test(request.headers["content-type"] ?? "")) {
+          return yield* new InvalidRequest({ details: "the content type must be application/json" })
+        }
+        const event = yield* Effect.fromResult(parse(yield* bodies.read(request)))
+        const completion = yield* inference.onEvent(
+          event,
+          startedAt === undefined ? options : { ...options, startedAt }
+        )
         return HttpServerResponse.jsonUnsafe(completionBody(completion))
       })
     )
   })
 )
 
-const readJson = (request: HttpServerRequest.HttpServerRequest, limitBytes: number) =>
-  Effect.gen(function* () {
-    if (!jsonType.test(request.headers["content-type"] ?? "")) {
-      return yield* new InvalidRequest({ details: "the content type must be application/json" })
-    }
-    const text = yield* readBody(request, limitBytes)
-    return yield* Effect.fromResult(
-      Result.mapError(
-        Result.try((): unknown => JSON.parse(text)),
-        () => new InvalidRequest({ details: "the body is not JSON" })
-      )
-    )
-  })
+const parse = (text: string): Result.Result<unknown, InvalidRequest> =>
+  Result.mapError(
+    Result.try((): unknown => JSON.parse(text)),
+    () => new InvalidRequest({ details: "the body is not JSON" })
+  )
 
 const readOptions = (timeout: string | undefined) => {
   if (timeout === undefined) return Result.succeed({})

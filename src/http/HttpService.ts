@@ -1,7 +1,5 @@
-import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
-import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -9,27 +7,25 @@ import * as Layer from "effect/Layer"
 import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { monotonicMillis } from "../services/MonotonicClock.ts"
-import { Settings } from "../services/Settings.ts"
 import { eventRoute } from "./EventRoute.ts"
-import { makeRenderFailure } from "./FailureResponse.ts"
+import { renderFailure } from "./FailureResponse.ts"
 import { makeGuard } from "./Guard.ts"
 import * as NodeServer from "./NodeServer.ts"
 import { makeObserve } from "./Observe.ts"
 import { operationsRoutes } from "./OperationsRoutes.ts"
+import { RequestBody } from "./RequestBody.ts"
 
 /** What every request passes, from the outside in; requests for no route at all pass it too. */
 const edge = HttpRouter.middleware(
   Effect.gen(function* () {
     const observe = yield* makeObserve
-    const renderFailure = yield* makeRenderFailure
     const guard = yield* makeGuard
     return (app) =>
       Effect.gen(function* () {
         const request = yield* HttpServerRequest.HttpServerRequest
-        const start = yield* monotonicMillis
-        const record = yield* observe.begin(request)
+        const record = yield* observe.begin(request, yield* monotonicMillis)
         yield* HttpEffect.appendPreResponseHandler((_, response) =>
-          Effect.flatMap(monotonicMillis, (end) => observe.finish(record, request, response, end - start))
+          Effect.flatMap(monotonicMillis, (end) => observe.finish(record, request, response, end - record.startedAt))
         )
         return yield* guard(request, record).pipe(
           Effect.andThen(app),
@@ -42,13 +38,6 @@ const edge = HttpRouter.middleware(
 )
 
 const routes = Layer.mergeAll(edge, eventRoute, operationsRoutes)
-
-/** For whoever reads a body with the means of Effect, which know no limit until they are given one. */
-const bodyLimit = Layer.unwrap(
-  Settings.use(({ maxBodyBytes }) =>
-    Effect.succeed(Layer.succeed(HttpIncomingMessage.MaxBodySize)(ByteSize.bytes(maxBodyBytes)))
-  )
-)
 
 /** A path is one spelling, so that what is guarded and what is routed can't differ. */
 const exactPaths = { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false } as const
@@ -72,6 +61,6 @@ const drainFirst = Layer.effectDiscard(
 /** The service over HTTP, from listening to drained. */
 export const layer = drainFirst.pipe(
   Layer.provide(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: exactPaths })),
-  Layer.provide(bodyLimit),
+  Layer.provide(RequestBody.layer),
   Layer.provideMerge(NodeServer.layer)
 )

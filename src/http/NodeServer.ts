@@ -1,15 +1,18 @@
-import { createServer, type IncomingMessage, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import { clientAddress } from "../domain/ClientAddress.ts"
 import { type ErrorCode, errorCatalogue } from "../domain/ErrorCatalogue.ts"
 import { bodyFor } from "../domain/Failure.ts"
 import { Metrics } from "../services/Metrics.ts"
 import { Settings } from "../services/Settings.ts"
-import { receiveTimeout } from "./RequestBody.ts"
+import { makeAccessLog } from "./AccessLog.ts"
+import { brokenBody, overdueBody } from "./RequestBody.ts"
 
 /** The most bytes of a request's header. */
 const maxHeaderBytes = 16 * 1024
@@ -24,8 +27,6 @@ const closeTimeout = "1 second"
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const { host, port, receiveTimeoutSeconds } = yield* Settings
-    const metrics = yield* Metrics
-    const random = yield* SecureRandom.SecureRandom
     const receiveMillis = receiveTimeoutSeconds * 1000
     const server = createServer({
       maxHeaderSize: maxHeaderBytes,
@@ -34,48 +35,78 @@ export const layer = Layer.unwrap(
       connectionsCheckingInterval: Math.min(1000, receiveMillis / 2),
       keepAliveTimeout: keepAliveMillis,
       // Node would answer a missing Host with a bare 400; it does no harm here.
-      requireHostHeader: false,
-      // An offer of another protocol is passed over, and the connection goes on (from Node 24.9 on).
-      shouldUpgradeCallback: () => false
+      requireHostHeader: false
     })
     // Node would answer an expectation that it doesn't know with a bare 417.
     server.on("checkExpectation", (request, response) => server.emit("request", request, response))
-    const run = Effect.runForkWith(yield* Effect.context<never>())
-    answerBadRequests(server, (code, socket) =>
-      run(
-        Effect.gen(function* () {
-          const id = yield* random.uuidV4()
-          const { status } = errorCatalogue[code]
-          metrics.httpRefused({ method: "other", endpoint: "other", status })
-          yield* Effect.logInfo("request", { request_id: id, route: "other", status, error: code })
-          socket.end(rawResponse(code, id), () => socket.destroy())
-        })
-      )
-    )
+    const refuse = yield* makeRefuse
+    const run = yield* FiberSet.makeRuntime<never>()
+    answerBadRequests(server, (code, socket) => run(refuse(code, socket)))
+
     const listening = Layer.effect(
       HttpServer.HttpServer,
       Effect.gen(function* () {
-        const serving = yield* NodeHttpServer.make(() => server, { host, port, gracefulShutdownTimeout: closeTimeout })
+        const { address, serve } = yield* NodeHttpServer.make(() => server, {
+          host,
+          port,
+          gracefulShutdownTimeout: closeTimeout
+        })
         // Before the wait for the last connection, which an idle client could draw out.
         yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
-        return serving
+        // Nobody here speaks another protocol: without a listener Node passes an offer of one over.
+        const ignoreUpgrades = Effect.sync(() => server.removeAllListeners("upgrade"))
+        return HttpServer.make({
+          address,
+          serve: (app, middleware) =>
+            Effect.andThen(middleware === undefined ? serve(app) : serve(app, middleware), ignoreUpgrades)
+        })
       })
     )
     return Layer.merge(listening, NodeHttpServer.layerHttpServices)
   })
 )
 
-/** What Node's parser refuses never reaches a route: it is answered here, in the same shape. */
+/** Answers what never became a request, counts it and writes its line. */
+const makeRefuse = Effect.gen(function* () {
+  const accessLog = yield* makeAccessLog
+  const metrics = yield* Metrics
+  const random = yield* SecureRandom.SecureRandom
+  return (code: ErrorCode, socket: Socket): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const id = yield* random.uuidV4()
+      const { status } = errorCatalogue[code]
+      const labels = { method: "other", status }
+      metrics.httpRefused({ ...labels, endpoint: "other" })
+      yield* accessLog(status, {
+        request_id: id,
+        trace_id: id.replaceAll("-", ""),
+        ...labels,
+        route: "other",
+        duration_ms: 0,
+        client: clientAddress({ socket: socket.remoteAddress, forwardedFor: undefined, proxies: 0 }),
+        error: code
+      })
+      socket.end(rawResponse(code, id), () => socket.destroy())
+    })
+})
+
+/**
+ * What Node's parser refuses never reaches a route: it is answered here, in the same shape. But never before the answer
+ * of a request on the same connection that is still in hand, nor twice.
+ */
 const answerBadRequests = (server: Server, refuse: (code: ErrorCode, socket: Socket) => void) => {
-  const inFlight = new WeakMap<Socket, IncomingMessage>()
-  server.on("request", (request: IncomingMessage) => inFlight.set(request.socket, request))
+  const latest = new WeakMap<Socket, readonly [IncomingMessage, ServerResponse]>()
+  server.prependListener("request", (request, response) => latest.set(request.socket, [request, response]))
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === "ECONNRESET" || !socket.writable) {
-      socket.destroy()
-      return
+    const [request, response] = latest.get(socket) ?? []
+    if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
+    // In the middle of a body: whoever reads it answers for itself, and whoever has answered without it is done.
+    if (request?.complete === false && response !== undefined) {
+      response.shouldKeepAlive = false
+      const told = request.emit(error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? overdueBody : brokenBody)
+      return void (told || socket.destroy())
     }
-    // A route that is reading the body answers for itself.
-    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && inFlight.get(socket)?.emit(receiveTimeout) === true) return
+    if (response?.writableFinished === false) return void response.once("finish", () => socket.destroy())
     refuse(parserErrors[error.code ?? ""] ?? "invalid_request", socket)
   })
 }

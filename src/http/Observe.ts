@@ -2,14 +2,13 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import * as References from "effect/References"
 import { clientAddress } from "../domain/ClientAddress.ts"
 import { RequestRecord } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { Metrics } from "../services/Metrics.ts"
 import { Settings } from "../services/Settings.ts"
+import { makeAccessLog } from "./AccessLog.ts"
 import { methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
 
 /** A request id that can stand in a log and a header without harm. */
@@ -23,18 +22,19 @@ const clientClosedRequest = 499
 
 /** The two ends of every request: the record it begins with, and what is told of it when it is answered. */
 export const makeObserve = Effect.gen(function* () {
-  const { accessLogLevel, logLevel, trustProxyCount } = yield* Settings
+  const { trustProxyCount } = yield* Settings
   const lifecycle = yield* Lifecycle
   const metrics = yield* Metrics
   const random = yield* SecureRandom.SecureRandom
-  const accessLevel = accessLogLevel ?? logLevel
+  const accessLog = yield* makeAccessLog
 
-  const begin = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<RequestRecord> =>
+  const begin = (request: HttpServerRequest.HttpServerRequest, startedAt: number): Effect.Effect<RequestRecord> =>
     Effect.map(random.uuidV4(), (fresh) => {
       metrics.httpStarted()
       const { headers } = request
       const asked = headers["x-request-id"]
       return new RequestRecord({
+        startedAt,
         id: asked !== undefined && saneId.test(asked) ? asked : fresh,
         traceId: traceparent.exec(headers["traceparent"] ?? "")?.[1] ?? fresh.replaceAll("-", ""),
         client: clientAddress({
@@ -44,13 +44,6 @@ export const makeObserve = Effect.gen(function* () {
         })
       })
     })
-
-  const writeLine = (status: number, fields: object) => {
-    const level = status >= 500 ? "Error" : "Info"
-    if (LogLevel.isLessThan(level, accessLevel)) return Effect.void
-    const line = Effect.logWithLevel(level)("request", fields)
-    return accessLevel === logLevel ? line : Effect.provideService(line, References.MinimumLogLevel, accessLevel)
-  }
 
   /** Counts the request, writes its log line, and puts the common header fields on its response. */
   const finish = (
@@ -67,7 +60,7 @@ export const makeObserve = Effect.gen(function* () {
       if (route === "/event") metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
       const [queue, backend, total] = [record.queueMillis, record.backendMillis, totalMillis].map(round)
       const error = status === clientClosedRequest ? "client_closed_request" : record.error
-      yield* writeLine(status, {
+      yield* accessLog(status, {
         request_id: record.id,
         trace_id: record.traceId,
         method,

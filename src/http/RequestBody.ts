@@ -1,53 +1,93 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import { InvalidRequest, PayloadTooLarge, RequestTimeout } from "../domain/Failure.ts"
+import * as Layer from "effect/Layer"
+import { InvalidRequest, Overloaded, PayloadTooLarge, RequestTimeout } from "../domain/Failure.ts"
+import { Settings } from "../services/Settings.ts"
 
-const utf8 = new TextDecoder()
+/** The events by which the server tells whoever reads a body that it won't come: its rest is overdue, or nonsense. */
+export const overdueBody = "ai-ticket overdue body"
+export const brokenBody = "ai-ticket broken body"
 
-/** The event by which the server tells whoever reads a body that the rest of it is overdue. */
-export const receiveTimeout = "ai-ticket receive timeout"
+/** How many bodies of the largest size may be in memory at once while they are received. */
+const largestBodiesAtOnce = 64
 
 /**
- * The body of a request as text, if it is no longer than the limit.
+ * Reads request bodies, each up to the limit and all together up to 64 times that: the waiting line only bounds those
+ * that have come whole.
  *
  * It listens to Node's request itself: Effect's reader waits for the stream to close, which costs each request two more
- * turns of the event loop (docs/performance.md).
+ * turns of the event loop (docs/adr/0006).
  */
-export const readBody = (
-  request: HttpServerRequest.HttpServerRequest,
-  limitBytes: number
-): Effect.Effect<string, PayloadTooLarge | InvalidRequest | RequestTimeout> =>
-  Effect.callback((resume) => {
-    if (Number(request.headers["content-length"] ?? 0) > limitBytes) {
-      return resume(Effect.fail(new PayloadTooLarge({ limitBytes })))
-    }
-    const incoming = NodeHttpServerRequest.toIncomingMessage(request)
-    const chunks: Array<Uint8Array> = []
-    let bytes = 0
-    const onData = (chunk: Uint8Array) => {
-      bytes += chunk.length
-      if (bytes <= limitBytes) return void chunks.push(chunk)
-      stop()
-      resume(Effect.fail(new PayloadTooLarge({ limitBytes })))
-    }
-    const onEnd = () => {
-      stop()
-      resume(Effect.succeed(utf8.decode(Buffer.concat(chunks))))
-    }
-    const onError = () => {
-      stop()
-      resume(Effect.fail(new InvalidRequest({ details: "the body could not be read" })))
-    }
-    const onTimeout = () => {
-      stop()
-      resume(Effect.fail(new RequestTimeout()))
-    }
-    const stop = () =>
-      void incoming.off("data", onData).off("end", onEnd).off("error", onError).off(receiveTimeout, onTimeout)
-    if (request.headers["expect"]?.toLowerCase() === "100-continue") {
-      NodeHttpServerRequest.toServerResponse(request).writeContinue()
-    }
-    incoming.on("data", onData).on("end", onEnd).on("error", onError).on(receiveTimeout, onTimeout)
-    return Effect.sync(stop)
+export class RequestBody extends Context.Service<
+  RequestBody,
+  {
+    readonly read: (
+      request: HttpServerRequest.HttpServerRequest
+    ) => Effect.Effect<string, PayloadTooLarge | InvalidRequest | RequestTimeout | Overloaded>
+  }
+>()("ai-ticket/http/RequestBody") {
+  static readonly layer = Layer.effect(
+    RequestBody,
+    Effect.map(Settings, ({ maxBodyBytes: limitBytes }) => {
+      let received = 0
+      return RequestBody.of({
+        read: (request) =>
+          Effect.callback((resume) => {
+            if (Number(request.headers["content-length"] ?? 0) > limitBytes) {
+              return resume(Effect.fail(new PayloadTooLarge({ limitBytes })))
+            }
+            const incoming = NodeHttpServerRequest.toIncomingMessage(request)
+            const chunks: Array<Uint8Array> = []
+            let bytes = 0
+            const finish = (
+              result: ReturnType<typeof decode> | Effect.Effect<never, PayloadTooLarge | Overloaded | RequestTimeout>
+            ) => {
+              stop()
+              resume(result)
+            }
+            const onData = (chunk: Uint8Array) => {
+              bytes += chunk.length
+              received += chunk.length
+              chunks.push(chunk)
+              if (bytes > limitBytes) finish(Effect.fail(new PayloadTooLarge({ limitBytes })))
+              else if (received > limitBytes * largestBodiesAtOnce) {
+                finish(Effect.fail(new Overloaded({ retryAfterMillis: 1000 })))
+              }
+            }
+            const onEnd = () => finish(decode(chunks))
+            const onError = () => finish(unreadable)
+            const onTimeout = () => finish(Effect.fail(new RequestTimeout()))
+            const listeners = [
+              ["data", onData],
+              ["end", onEnd],
+              ["error", onError],
+              [brokenBody, onError],
+              [overdueBody, onTimeout]
+            ] as const
+            const stop = () => {
+              received -= bytes
+              bytes = 0
+              for (const [event, listener] of listeners) incoming.off(event, listener)
+            }
+            if (request.headers["expect"]?.toLowerCase() === "100-continue") {
+              NodeHttpServerRequest.toServerResponse(request).writeContinue()
+            }
+            for (const [event, listener] of listeners) incoming.on(event, listener)
+            return Effect.sync(stop)
+          })
+      })
+    })
+  )
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+const decode = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<string, InvalidRequest> =>
+  Effect.try({
+    try: () => utf8.decode(Buffer.concat(chunks)),
+    catch: () => new InvalidRequest({ details: "the body is not UTF-8" })
   })
+
+const unreadable = Effect.fail(new InvalidRequest({ details: "the body could not be read" }))

@@ -11,6 +11,17 @@ import type { BackendError } from "../domain/BackendError.ts"
 import { NoBackendAvailable } from "../domain/Failure.ts"
 import { InferenceBackend } from "./InferenceBackend.ts"
 import { type BreakerState, Metrics } from "./Metrics.ts"
+import { withMonotonicTime } from "./MonotonicClock.ts"
+
+/** A time of day that is set back must not keep a breaker open. */
+const monotonicStore = Layer.effect(
+  CircuitBreaker.CircuitBreakerStore,
+  Effect.map(CircuitBreaker.CircuitBreakerStore, ({ admit, record, state }) => ({
+    admit: (key) => withMonotonicTime(admit(key)),
+    record: (outcome) => withMonotonicTime(record(outcome)),
+    state: (key) => withMonotonicTime(state(key))
+  }))
+).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
 
 /** Requests in a row that must fail at a backend, retries and fallbacks included, before it counts as down. */
 const failuresToOpen = 10
@@ -47,43 +58,24 @@ export class Breaker extends Context.Service<
 
       const state = Effect.orDie(breaker.state(key))
 
-      const executed = <A, R>(self: Effect.Effect<A, BackendError, R>) =>
-        breaker
-          .execute(self, { key, classify: judge })
-          .pipe(
-            Effect.catchTag("CircuitBreakerError", ({ reason }) =>
-              Effect.fail(unavailable(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.seconds(1)))
-            )
-          )
-
-      // While nothing fails there is nothing to tell the breaker: it hears of the first failure, and of everything from
-      // then on until a success.
-      let calm = true
-      const hearOf = (error: BackendError) => {
-        if (isUnwell(error)) calm = false
-        return Effect.ignore(executed(Effect.fail(error)))
-      }
-      const calmDown = () =>
-        Effect.sync(() => {
-          calm = true
-        })
-
       return Breaker.of({
         // Its time over, an open breaker is waiting for the one request that will show: it must not be kept away.
         state: Effect.map(state, (now) =>
           now._tag === "Open" && Duration.isZero(now.retryAfter) ? "half_open" : states[now._tag]
         ),
-        check: Effect.suspend(() =>
-          calm
-            ? Effect.void
-            : Effect.flatMap(state, (now) =>
-                now._tag === "Open" && !Duration.isZero(now.retryAfter)
-                  ? Effect.fail(unavailable(now.retryAfter))
-                  : Effect.void
-              )
+        check: Effect.flatMap(state, (now) =>
+          now._tag === "Open" && !Duration.isZero(now.retryAfter)
+            ? Effect.fail(unavailable(now.retryAfter))
+            : Effect.void
         ),
         guard: (self) =>
-          Effect.suspend(() => (calm ? Effect.tapError(self, hearOf) : Effect.tap(executed(self), calmDown)))
+          breaker
+            .execute(self, { key, classify: judge })
+            .pipe(
+              Effect.catchTag("CircuitBreakerError", ({ reason }) =>
+                Effect.fail(unavailable(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.seconds(1)))
+              )
+            )
       })
     })
   ).pipe(
@@ -91,7 +83,7 @@ export class Breaker extends Context.Service<
       CircuitBreaker.layer({
         tripPolicy: CircuitBreaker.consecutive(failuresToOpen),
         openDuration: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
-      }).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
+      }).pipe(Layer.provide(monotonicStore))
     )
   )
 }
@@ -99,10 +91,9 @@ export class Breaker extends Context.Service<
 const judge = (exit: Exit.Exit<unknown, BackendError>): CircuitBreaker.Outcome => {
   if (Exit.isSuccess(exit)) return CircuitBreaker.success
   const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-  return error !== undefined && isUnwell(error) ? CircuitBreaker.failure() : CircuitBreaker.ignored
+  const unwell = error?.code === "api_connection_error" || error?.code === "api_server_error"
+  return unwell ? CircuitBreaker.failure() : CircuitBreaker.ignored
 }
-
-const isUnwell = ({ code }: BackendError): boolean => code === "api_connection_error" || code === "api_server_error"
 
 const states = { Closed: "closed", HalfOpen: "half_open", Open: "open" } as const
 

@@ -8,16 +8,19 @@ export class RequestRecord {
   readonly traceId: string
   /** The client's address. */
   readonly client: string
+  /** When its head had come, in monotonic milliseconds. */
+  readonly startedAt: number
   /** Milliseconds spent in line and with the backend. */
   queueMillis = 0
   backendMillis = 0
   quota: Quota | undefined = undefined
   error: ErrorCode | undefined = undefined
 
-  constructor(options: { readonly id: string; readonly traceId: string; readonly client: string }) {
+  constructor(options: Pick<RequestRecord, "id" | "traceId" | "client" | "startedAt">) {
     this.id = options.id
     this.traceId = options.traceId
     this.client = options.client
+    this.startedAt = options.startedAt
   }
 }
 

@@ -16,20 +16,24 @@ export const remainingMillis: Effect.Effect<number> = Effect.gen(function* () {
 })
 
 /**
- * Gives `self` a time budget. It never lengthens one that it stands in already.
+ * Gives `self` a time budget, which counts from now or from the moment given. It never lengthens one that it stands in
+ * already.
  *
  * When the budget is used up `self` is interrupted, with all that its interruption cleans up, and `DeadlineExceeded`
  * is the answer.
  */
 export const withDeadline =
-  (budget: Duration.Input) =>
+  (budget: Duration.Input, startedAt?: number) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
     Effect.withFiber((fiber) => {
-      const asked = Duration.toMillis(Duration.fromInputUnsafe(budget))
       const now = millisOf(fiber.getRef(Clock.Clock))
-      const budgetMillis = Math.min(asked, Math.max(0, fiber.getRef(Deadline) - now))
+      const start = startedAt ?? now
+      const asked = Duration.toMillis(Duration.fromInputUnsafe(budget))
+      const at = Math.min(start + asked, fiber.getRef(Deadline))
       return Effect.raceFirst(
-        Effect.provideService(self, Deadline, now + budgetMillis),
-        Effect.flatMap(Effect.sleep(budgetMillis), () => Effect.fail(new DeadlineExceeded({ budgetMillis })))
+        Effect.provideService(self, Deadline, at),
+        Effect.flatMap(Effect.sleep(Math.max(0, at - now)), () =>
+          Effect.fail(new DeadlineExceeded({ budgetMillis: Math.max(0, at - start) }))
+        )
       )
     })

@@ -17,7 +17,7 @@ import { type Endpoint, InferenceBackend } from "./InferenceBackend.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
-import { type Allowance, makeAllowance, retryPolicy } from "./RetryPolicy.ts"
+import { type Allowance, makeAllowance, retrying } from "./RetryPolicy.ts"
 import { Settings } from "./Settings.ts"
 import { type Slot, WaitingLine } from "./WaitingLine.ts"
 
@@ -25,6 +25,8 @@ import { type Slot, WaitingLine } from "./WaitingLine.ts"
 export interface EventOptions {
   /** A time budget shorter than the service's own. */
   readonly timeout?: Duration.Input
+  /** When the request began, in monotonic milliseconds, if it began before this call: the budget counts from there. */
+  readonly startedAt?: number
 }
 
 /**
@@ -64,20 +66,14 @@ export class Inference extends Context.Service<
           )
         })
 
-      /** Retries at one endpoint; the first attempt, which is mostly the only one, needs no schedule. */
-      const persist = (endpoint: Endpoint, event: InferenceEvent, allowance: Allowance) =>
-        Effect.catch(attempt(endpoint, event), (error) => {
-          const again = Effect.suspend(() => {
-            metrics.retry(backend.name, endpoint.name)
-            return attempt(endpoint, event)
-          })
-          let next: typeof again = Effect.fail(error)
-          return Effect.suspend(() => {
-            const now = next
-            next = again
-            return now
-          }).pipe(Effect.retry(retryPolicy(allowance)))
+      /** Retries at one endpoint. */
+      const persist = (endpoint: Endpoint, event: InferenceEvent, allowance: Allowance) => {
+        const again = Effect.suspend(() => {
+          metrics.retry(backend.name, endpoint.name)
+          return attempt(endpoint, event)
         })
+        return retrying(attempt(endpoint, event), again, allowance)
+      }
 
       /** Endpoint after endpoint of the backend. */
       const generate = Effect.fnUntraced(function* (event: InferenceEvent) {
@@ -117,7 +113,7 @@ export class Inference extends Context.Service<
           const event = yield* Effect.fromResult(decodeEvent(input))
           const asked = options.timeout === undefined ? longest : Duration.fromInputUnsafe(options.timeout)
           return yield* answer(event).pipe(
-            withDeadline(Duration.min(asked, longest)),
+            withDeadline(Duration.min(asked, longest), options.startedAt),
             Effect.tap((completion) => logged(event, completion))
           )
         })

@@ -5,6 +5,7 @@ import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
+import * as Result from "effect/Result"
 import { CurrentRequest } from "./CurrentRequest.ts"
 import { Settings } from "./Settings.ts"
 
@@ -37,8 +38,8 @@ export const gatherLines = (
 /**
  * The log: one JSON object a line, or lines for people, at `LOG_LEVEL` and above.
  *
- * What is annotated stands beside level, time and message. Prompts, completions and tokens are never annotated, so
- * they can't be in it.
+ * What is annotated stands beside level, time and message. Tokens never are; prompts and completions are with
+ * `AI_TICKET_LOG_CONTENT`.
  */
 export const layer = (write: WriteLine, options: { readonly terminal: boolean }): Layer.Layer<never, never, Settings> =>
   Layer.unwrap(
@@ -53,7 +54,7 @@ export const layer = (write: WriteLine, options: { readonly terminal: boolean })
 
 const jsonLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   const { fields, text } = split(message)
-  return Formatter.formatJson({
+  return toJson({
     level: levelName(logLevel),
     time: date.toISOString(),
     message: text,
@@ -62,6 +63,13 @@ const jsonLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
     ...(cause.reasons.length === 0 ? undefined : { cause: Cause.pretty(cause) })
   })
 })
+
+/** What JSON has no word for is written all the same, at some cost: a log line must not fail a request. */
+const toJson = (line: object): string =>
+  Result.getOrElse(
+    Result.try(() => JSON.stringify(line)),
+    () => Formatter.formatJson(line)
+  )
 
 const prettyLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   const { fields, text } = split(message)

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import { Breaker } from "./Breaker.ts"
 import { InferenceBackend } from "./InferenceBackend.ts"
 import { Lifecycle } from "./Lifecycle.ts"
+import { withMonotonicTime } from "./MonotonicClock.ts"
 import { WaitingLine } from "./WaitingLine.ts"
 
 /** The JSON body of `GET /ready`. */
@@ -35,7 +36,7 @@ export class Readiness extends Context.Service<
       const lifecycle = yield* Lifecycle
       const line = yield* WaitingLine
       // The route is open to everybody: however often it is asked, the backend is asked once a second.
-      const status = yield* Effect.cachedWithTTL(backend.status, "1 second")
+      const status = withMonotonicTime(yield* Effect.cachedWithTTL(backend.status, "1 second"))
 
       return Readiness.of({
         report: Effect.gen(function* () {

@@ -21,8 +21,7 @@ export class RetryBudget extends Context.Service<
   /** `percent` of a retry per hundred requests, and `perSecond` retries whatever the traffic. */
   static readonly make = (options: { readonly percent: number; readonly perSecond: number }) =>
     Effect.gen(function* () {
-      const capacity =
-        options.percent === 0 && options.perSecond === 0 ? 0 : Math.max(1, options.perSecond * reserveSeconds)
+      const capacity = options.perSecond * reserveSeconds + options.percent
       let balance = capacity
       let updatedAt = yield* monotonicMillis
       const refill = (now: number) => {

@@ -49,3 +49,21 @@ export const retryPolicy = (allowance: Allowance) =>
     Schedule.while(({ duration }) => Effect.map(remainingMillis, (left) => Duration.toMillis(duration) < left)),
     Schedule.while(() => allowance("retry"))
   )
+
+/**
+ * Makes the first attempt, and by the policy `again` for each one after it. No schedule is built for an attempt that
+ * succeeds, which is most of them.
+ */
+export const retrying = <A, R>(
+  first: Effect.Effect<A, BackendError, R>,
+  again: Effect.Effect<A, BackendError, R>,
+  allowance: Allowance
+): Effect.Effect<A, BackendError, R> =>
+  Effect.catch(first, (error) => {
+    let failed = false
+    return Effect.suspend(() => {
+      if (failed) return again
+      failed = true
+      return Effect.fail(error)
+    }).pipe(Effect.retry(retryPolicy(allowance)))
+  })

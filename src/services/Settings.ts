@@ -2,117 +2,20 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import {
-  type Definition,
-  type Origin,
-  readSettings,
-  type SettingsError,
-  type Source,
-  type Values
-} from "./SettingsSource.ts"
-
-interface Kind<A> {
-  readonly decode: (text: string) => Result.Result<A, unknown>
-  readonly expected: string
-}
-
-interface Words {
-  readonly variable: string
-  readonly description: string
-  readonly olderNames?: ReadonlyArray<string>
-  readonly secret?: boolean
-}
-
-const required = <A>(kind: Kind<A>, fallback: string, words: Words): Definition<A> => ({
-  olderNames: [],
-  secret: false,
-  ...kind,
-  ...words,
-  fallback
-})
-
-const optional = <A>(kind: Kind<A>, words: Words): Definition<A | undefined> => ({
-  olderNames: [],
-  secret: false,
-  ...kind,
-  ...words,
-  fallback: undefined
-})
-
-const decodeNumber = Schema.decodeUnknownResult(Schema.FiniteFromString)
-
-const number = (pattern: RegExp, minimum: number, maximum: number, expected: string): Kind<number> => ({
-  decode: (text) =>
-    pattern.test(text)
-      ? Result.filterOrFail(
-          decodeNumber(text),
-          (value) => value >= minimum && value <= maximum,
-          () => expected
-        )
-      : Result.fail(expected),
-  expected
-})
-
-const wholeNumber = (minimum: number, maximum: number) =>
-  number(/^\d+$/, minimum, maximum, `a whole number from ${minimum} to ${maximum}`)
-
-const seconds = (minimum: number, maximum: number) =>
-  number(/^\d+(\.\d+)?$/, minimum, maximum, `a number of seconds from ${minimum} to ${maximum}`)
-
-const words = <A>(table: Readonly<Record<string, A>>): Kind<A> => ({
-  decode: (text) => Result.fromNullishOr(new Map(Object.entries(table)).get(text.toLowerCase()), () => "another word"),
-  expected: `one of ${Object.keys(table).join(", ")}`
-})
-
-const text = (pattern: RegExp, expected: string): Kind<string> => ({
-  decode: (value) => (pattern.test(value) ? Result.succeed(value) : Result.fail(expected)),
-  expected
-})
-
-const yesNo = words({ true: true, false: false, "1": true, "0": false, yes: true, no: false })
-
-const logLevels = words({
-  trace: "Trace",
-  debug: "Debug",
-  info: "Info",
-  warning: "Warn",
-  error: "Error",
-  critical: "Fatal",
-  none: "None"
-} as const)
-
-/** The root of a KoboldCpp server: `/api` at the end is taken off, since every endpoint brings it along. */
-const backendUrl: Kind<string> = {
-  decode: (value) =>
-    Result.flatMap(
-      Result.try(() => new URL(value)),
-      (url) => {
-        const usable = /^https?:$/.test(url.protocol) && url.username === "" && url.password === ""
-        if (!usable || url.search !== "" || url.hash !== "") return Result.fail("not a plain URL")
-        return Result.succeed(`${url.origin}${url.pathname.replace(/\/+$/, "").replace(/\/api$/, "")}`)
-      }
-    ),
-  expected: "an http or https URL without credentials, query or fragment, such as http://localhost:5001/api"
-}
-
-const secret: Kind<Redacted.Redacted> = {
-  decode: (value) => (/^[\x21-\x7e]+$/.test(value) ? Result.succeed(Redacted.make(value)) : Result.fail("unprintable")),
-  expected: "printable characters without spaces"
-}
-
-const tokens: Kind<ReadonlyArray<Redacted.Redacted>> = {
-  decode: (value) => {
-    const listed = value
-      .split(",")
-      .map((token) => token.trim())
-      .filter((token) => token !== "")
-    return listed.length === 0 ? Result.fail("no token at all") : Result.all(listed.map(secret.decode))
-  },
-  expected: "tokens of printable characters without spaces, separated by commas"
-}
+  backendUrl,
+  logLevels,
+  optional,
+  required,
+  seconds,
+  secret,
+  text,
+  tokens,
+  wholeNumber,
+  words,
+  yesNo
+} from "./SettingKinds.ts"
+import { type Origin, readSettings, type SettingsError, type Source, type Values } from "./SettingsSource.ts"
 
 /** Every setting of the service, with its default: the start-up errors, `ai-ticket config` and the README read this. */
 export const definitions = {

@@ -86,7 +86,7 @@ export const readSettings = <D extends Definitions>(
     return { values, origins } as ReadSettings<D>
   })
 
-const withoutCredentials = (text: string) => text.replace(/\/\/[^/?#]*@/, "//***@")
+const withoutCredentials = (text: string) => text.replace(/\/\/.*@/, "//***@")
 
 const locate = Effect.fnUntraced(function* (definition: Definition<unknown>, sources: ReadonlyArray<Source>) {
   for (const source of sources) {

@@ -1,7 +1,9 @@
+import { hash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import { isToken } from "./SettingKinds.ts"
 import { SettingsError } from "./SettingsSource.ts"
 
 /** How often the file is looked at: what a second's work of an operator may take to count. */
@@ -11,7 +13,7 @@ const interval = "1 second"
 export const parseTokens = (text: string): ReadonlyArray<Redacted.Redacted> =>
   text
     .split(/\r\n|\r|\n/)
-    .map((line) => line.replace(/^\uFEFF/, "").trim())
+    .map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((token) => Redacted.make(token))
 
@@ -24,32 +26,36 @@ export const parseTokens = (text: string): ReadonlyArray<Redacted.Redacted> =>
 export const watchTokenFile = Effect.fnUntraced(function* (path: string, variable: string) {
   const files = yield* FileSystem.FileSystem
   const refused = () =>
-    new SettingsError({ variable, value: path, expected: "a file that can be read and holds at least one token" })
+    new SettingsError({ variable, value: path, expected: `a file that can be read and holds ${held}` })
 
-  const load = Effect.flatMap(files.readFileString(path), (text) =>
-    parseTokens(text).length === 0 ? Effect.fail(refused()) : Effect.succeed(text)
+  const load = files.readFileString(path).pipe(
+    Effect.map((text) => ({ fingerprint: hash("sha256", text), tokens: parseTokens(text) })),
+    Effect.filterOrFail(
+      ({ tokens }) => tokens.length > 0 && tokens.every((token) => isToken(Redacted.value(token))),
+      refused
+    )
   )
 
-  let text = yield* Effect.mapError(load, refused)
-  let tokens = parseTokens(text)
+  let current = yield* Effect.mapError(load, refused)
   let broken = false
 
   const reload = Effect.matchEffect(load, {
     onFailure: () => {
       if (broken) return Effect.void
       broken = true
-      return Effect.logWarning(`${variable} can't be read or holds no token: the last good tokens stay`)
+      return Effect.logWarning(`${variable} can't be read or doesn't hold ${held}: the last good tokens stay`)
     },
     onSuccess: (now) => {
       broken = false
-      if (now === text) return Effect.void
-      text = now
-      tokens = parseTokens(now)
-      return Effect.logInfo(`${variable} was read again: ${tokens.length} tokens`)
+      if (now.fingerprint === current.fingerprint) return Effect.void
+      current = now
+      return Effect.logInfo(`${variable} was read again: ${now.tokens.length} tokens`)
     }
   })
   // Reading it whole beats a watcher: it sees every way of replacing a file, mounted secrets included.
   yield* Effect.forkScoped(Effect.schedule(reload, Schedule.spaced(interval)))
 
-  return Effect.sync(() => tokens)
+  return Effect.sync(() => current.tokens)
 })
+
+const held = "at least one token, each a line of printable characters without spaces"

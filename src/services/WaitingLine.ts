@@ -82,8 +82,8 @@ export class WaitingLine extends Context.Service<
           Effect.uninterruptibleMask((restore) =>
             Effect.withFiber<A, E | Overloaded, Exclude<R, Slot>>((fiber) => {
               if (admitted >= slots + queueLimit) {
-                const position = admitted - slots + 1
-                return Effect.fail(new Overloaded({ retryAfterMillis: serviceTime.average() * (position / slots) }))
+                // When the next place is likely to be free.
+                return Effect.fail(new Overloaded({ retryAfterMillis: serviceTime.average() / slots }))
               }
               admitted += 1
               const clock = fiber.getRef(Clock.Clock)
@@ -121,13 +121,19 @@ const noteWait = ({ clock, enteredAt, request, takenAt }: Visit) => {
   if (request !== undefined) request.queueMillis += (takenAt ?? millisOf(clock)) - enteredAt
 }
 
+/** How much the latest request counts in the average: the last ten make nine tenths of it. */
+const latestWeight = 0.2
+
+/** What a slot is thought to be held for while nobody has held one yet. */
+const firstGuessMillis = 1000
+
 /** What a slot is held for, in milliseconds: recent requests count most. */
-const makeMovingAverage = (weight = 0.2, start = 1000) => {
+const makeMovingAverage = () => {
   let average: number | undefined
   return {
-    average: () => average ?? start,
+    average: () => average ?? firstGuessMillis,
     add: (value: number) => {
-      average = average === undefined ? value : average + weight * (value - average)
+      average = average === undefined ? value : average + latestWeight * (value - average)
     }
   }
 }

@@ -8,7 +8,7 @@ import * as Scope from "effect/Scope"
 import { BackendError, classifyStatus, type Remedy } from "../../domain/BackendError.ts"
 import type { BackendErrorCode } from "../../domain/ErrorCatalogue.ts"
 import { parseRetryAfter } from "../../domain/RetryAfter.ts"
-import { type Endpoint, InferenceBackend } from "../InferenceBackend.ts"
+import { type BackendStatus, type Endpoint, InferenceBackend } from "../InferenceBackend.ts"
 import { Metrics } from "../Metrics.ts"
 import { monotonicMillis } from "../MonotonicClock.ts"
 import { Settings } from "../Settings.ts"
@@ -17,6 +17,9 @@ import { readPerfQueue, type WireEndpoint, wireEndpoints } from "./KoboldCppWire
 import { type Answer, type BrokenCall, Transport } from "./Transport.ts"
 
 const backendName = "koboldcpp"
+
+/** KoboldCpp closes at once on what it can't parse: a connection that lives longer than this has a generation to it. */
+const parsingMillis = 1000
 
 /** How long an abort or a status call may take: KoboldCpp answers both at once, busy or not. */
 const sideCallTimeout = "2 seconds"
@@ -96,8 +99,9 @@ export const layer = Layer.effect(
             Effect.catch((call) =>
               Effect.flatMap(monotonicMillis, (now) => {
                 // A connection that broke late left a generation behind; one that broke at once never started it.
-                const mayGenerate = call.reached && now - start > 1000
-                return Effect.andThen(mayGenerate ? abort(genkey) : Effect.void, Effect.fail(broken(call)))
+                const mayGenerate = call.reached && now - start > parsingMillis
+                const aborted = mayGenerate ? surely(abort(genkey), slot) : Effect.void
+                return Effect.andThen(aborted, Effect.fail(broken(call)))
               })
             )
           )
@@ -113,8 +117,10 @@ export const layer = Layer.effect(
       status: get("/api/extra/perf").pipe(
         Effect.timeout(sideCallTimeout),
         Effect.match({
-          onFailure: () => ({ reachable: false }),
-          onSuccess: ({ text }) => {
+          onFailure: (): BackendStatus => ({ reachable: false }),
+          onSuccess: ({ status, text }): BackendStatus => {
+            // A proxy in front of a dead backend answers too.
+            if (status >= 500) return { reachable: false }
             const queue = Result.getOrUndefined(Result.try(() => readPerfQueue(JSON.parse(text))))
             return queue === undefined ? { reachable: true } : { reachable: true, queue }
           }
@@ -123,3 +129,7 @@ export const layer = Layer.effect(
     })
   })
 )
+
+/** Runs a cleanup now; if the caller leaves meanwhile, it is done before the slot is given back. */
+const surely = (cleanup: Effect.Effect<void>, slot: Scope.Closeable) =>
+  Effect.onInterrupt(cleanup, () => Scope.addFinalizer(slot, cleanup))

@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Settings } from "../Settings.ts"
+import { brokenConnection, whyUnreached } from "../SocketErrors.ts"
 
 /** The most bytes of an answer that are read: a backend that sends more is not answering the question. */
 const maxAnswerBytes = 16 * 1024 * 1024
@@ -84,6 +85,8 @@ const send = ({ body, headers, method }: Call, open: (options: Http.RequestOptio
     const request = open({ method, headers: body === undefined ? { ...headers } : { ...headers, ...length } })
     const fail = (error: unknown) => resume(Effect.fail(describe(error)))
     request.on("error", fail)
+    // However it ends: a switch of protocols, say, brings neither an error nor a response.
+    request.on("close", fail)
     // Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes.
     request.on("timeout", () => request.socket?.connecting === true && request.destroy(connectTimeout))
     request.on("response", (response) => {
@@ -104,32 +107,12 @@ const send = ({ body, headers, method }: Call, open: (options: Http.RequestOptio
     return Effect.sync(() => request.destroy())
   })
 
-const connectTimeout = Object.assign(new Error("No connection in time"), { code: "CONNECT_TIMEOUT" })
-const oversized = Object.assign(new Error("Too large an answer"), { code: "OVERSIZED" })
-
-const unreached: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ENOTFOUND: "its host name is not known",
-  EAI_AGAIN: "its host name can't be looked up now",
-  EHOSTUNREACH: "its host can't be reached",
-  ENETUNREACH: "its network can't be reached",
-  CONNECT_TIMEOUT: "no connection within 3 seconds"
-}
+const connectTimeout = new Error("no connection within 3 seconds")
+const oversized = new Error("its answer is larger than any answer should be")
 
 const describe = (error: unknown): BrokenCall => {
-  const code = errorCode(error)
-  const absent = code === undefined ? undefined : unreached[code]
-  if (absent !== undefined) return { reached: false, oversized: false, reason: absent }
-  if (code === "OVERSIZED") {
-    return { reached: true, oversized: true, reason: "its answer is larger than any answer should be" }
-  }
-  return { reached: true, oversized: false, reason: "the connection closed before the whole answer had come" }
-}
-
-/** Node hides why a connection failed in causes, and in aggregates of one error per address. */
-const errorCode = (error: unknown): string | undefined => {
-  if (typeof error !== "object" || error === null) return undefined
-  if ("errors" in error && Array.isArray(error.errors) && error.errors.length > 0) return errorCode(error.errors[0])
-  if ("code" in error && typeof error.code === "string") return error.code
-  return "cause" in error ? errorCode(error.cause) : undefined
+  if (error === connectTimeout) return { reached: false, oversized: false, reason: connectTimeout.message }
+  if (error === oversized) return { reached: true, oversized: true, reason: oversized.message }
+  const absent = whyUnreached(error)
+  return { reached: absent === undefined, oversized: false, reason: absent ?? brokenConnection }
 }

@@ -1,0 +1,108 @@
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { Definition } from "./SettingsSource.ts"
+
+/** A kind of value: how its text is read, and what it is told to be. */
+export interface Kind<A> {
+  readonly decode: (text: string) => Result.Result<A, unknown>
+  readonly expected: string
+}
+
+interface Words {
+  readonly variable: string
+  readonly description: string
+  readonly olderNames?: ReadonlyArray<string>
+  readonly secret?: boolean
+}
+
+export const required = <A>(kind: Kind<A>, fallback: string, words: Words): Definition<A> => ({
+  olderNames: [],
+  secret: false,
+  ...kind,
+  ...words,
+  fallback
+})
+
+export const optional = <A>(kind: Kind<A>, words: Words): Definition<A | undefined> => ({
+  olderNames: [],
+  secret: false,
+  ...kind,
+  ...words,
+  fallback: undefined
+})
+
+const decodeNumber = Schema.decodeUnknownResult(Schema.FiniteFromString)
+
+const number = (pattern: RegExp, minimum: number, maximum: number, expected: string): Kind<number> => ({
+  decode: (text) =>
+    pattern.test(text)
+      ? Result.filterOrFail(
+          decodeNumber(text),
+          (value) => value >= minimum && value <= maximum,
+          () => expected
+        )
+      : Result.fail(expected),
+  expected
+})
+
+export const wholeNumber = (minimum: number, maximum: number) =>
+  number(/^\d+$/, minimum, maximum, `a whole number from ${minimum} to ${maximum}`)
+
+export const seconds = (minimum: number, maximum: number) =>
+  number(/^\d+(\.\d+)?$/, minimum, maximum, `a number of seconds from ${minimum} to ${maximum}`)
+
+export const words = <A>(table: Readonly<Record<string, A>>): Kind<A> => ({
+  decode: (text) => Result.fromNullishOr(new Map(Object.entries(table)).get(text.toLowerCase()), () => "another word"),
+  expected: `one of ${Object.keys(table).join(", ")}`
+})
+
+export const text = (pattern: RegExp, expected: string): Kind<string> => ({
+  decode: (value) => (pattern.test(value) ? Result.succeed(value) : Result.fail(expected)),
+  expected
+})
+
+export const yesNo = words({ true: true, false: false, "1": true, "0": false, yes: true, no: false })
+
+export const logLevels = words({
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warning: "Warn",
+  error: "Error",
+  critical: "Fatal",
+  none: "None"
+} as const)
+
+/** The root of a KoboldCpp server: `/api` at the end is taken off, since every endpoint brings it along. */
+export const backendUrl: Kind<string> = {
+  decode: (value) =>
+    Result.flatMap(
+      Result.try(() => new URL(value)),
+      (url) => {
+        const usable = /^https?:$/.test(url.protocol) && url.username === "" && url.password === ""
+        if (!usable || url.search !== "" || url.hash !== "") return Result.fail("not a plain URL")
+        return Result.succeed(`${url.origin}${url.pathname.replace(/\/+$/, "").replace(/\/api$/, "")}`)
+      }
+    ),
+  expected: "an http or https URL without credentials, query or fragment, such as http://localhost:5001/api"
+}
+
+/** Fit for a header field, and so for a token. */
+export const isToken = (value: string): boolean => /^[\x21-\x7e]+$/.test(value)
+
+export const secret: Kind<Redacted.Redacted> = {
+  decode: (value) => (/^[\x21-\x7e]+$/.test(value) ? Result.succeed(Redacted.make(value)) : Result.fail("unprintable")),
+  expected: "printable characters without spaces"
+}
+
+export const tokens: Kind<ReadonlyArray<Redacted.Redacted>> = {
+  decode: (value) => {
+    const listed = value
+      .split(",")
+      .map((token) => token.trim())
+      .filter((token) => token !== "")
+    return listed.length === 0 ? Result.fail("no token at all") : Result.all(listed.map(secret.decode))
+  },
+  expected: "tokens of printable characters without spaces, separated by commas"
+}
