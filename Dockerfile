@@ -16,7 +16,7 @@ FROM ${NODE_IMAGE}
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ai-ticket" \
-      org.opencontainers.image.description="A calm front desk for self-hosted language models: events in, one structured answer out." \
+      org.opencontainers.image.description="A service in front of self-hosted language models: events in, one structured answer out." \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -1,6 +1,6 @@
 /**
  * The least that makes the same forward: node:http in, the event turned into a chat request, node:http out over
- * kept-alive connections, the answer turned into a completion. No auth, limits, line, retries, metrics or logs.
+ * connections that are kept where the backend keeps them, the answer turned into a completion. No auth, limits, line, retries, metrics or logs.
  */
 import { Agent, createServer, request } from "node:http"
 import type { AddressInfo } from "node:net"

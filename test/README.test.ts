@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import { exitCodes } from "../src/cli/ExitCode.ts"
 import { errorCatalogue } from "../src/domain/ErrorCatalogue.ts"
+import { defaultSampling, samplingParameters } from "../src/domain/SamplingParameters.ts"
 import { definitions } from "../src/services/Settings.ts"
 
 /** The rows of the table between two comments, each as its cells, without the backticks around a whole cell. */
@@ -24,6 +26,27 @@ describe("README.md", () => {
       tableBetween("errors"),
       Object.entries(errorCatalogue).map(([code, { status, when }]) => [code, String(status), when])
     )
+  })
+
+  it("tells every exit code and what it means", () => {
+    assert.deepStrictEqual(
+      tableBetween("exit-codes"),
+      Object.values(exitCodes).map(({ code, when }) => [String(code), when])
+    )
+  })
+
+  it("tells every sampling parameter, its default and what it may be", () => {
+    const defaults = new Map(
+      Object.entries(defaultSampling).map(([name, value]) => [
+        name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        String(value)
+      ])
+    )
+    assert.deepStrictEqual(
+      tableBetween("parameters"),
+      Object.entries(samplingParameters).map(([name, { expected }]) => [name, defaults.get(name) ?? "unset", expected])
+    )
+    for (const name of defaults.keys()) assert.property(samplingParameters, name)
   })
 
   it("tells every setting, its default and what it is for", () => {

@@ -19,7 +19,7 @@ import { simulate } from "./Simulate.ts"
 
 const root = (programs: Programs) =>
   Command.make("ai-ticket").pipe(
-    Command.withDescription("A calm front desk for self-hosted language models"),
+    Command.withDescription("A service in front of self-hosted language models: events in, one structured answer out"),
     Command.withSubcommands([prompt, health, serve(programs.serve), simulate(programs.simulate), config]),
     Command.withGlobalFlags([Accent])
   )

@@ -33,7 +33,10 @@ export const errorCatalogue = {
   api_response_format_error: { status: 502, when: "the backend's answer isn't JSON" },
   api_response_structure_error: { status: 502, when: "the backend's answer is JSON of another shape" },
   backend_error: { status: 502, when: "the backend answered with no text at all" },
-  overloaded: { status: 503, when: "the waiting line is full: see `Retry-After`" },
+  overloaded: {
+    status: 503,
+    when: "the waiting line, or the room for bodies on their way, is full: see `Retry-After`"
+  },
   no_backend_available: { status: 503, when: "no backend is up: see `Retry-After`" },
   shutting_down: { status: 503, when: "this instance is draining" },
   deadline_exceeded: { status: 504, when: "the request's whole time budget is used up" }

@@ -101,13 +101,13 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
   }
 }
 
-/** The waiting line is full. */
+/** The waiting line is full, or the room for bodies that are being received. */
 export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
   retryAfterMillis: Schema.Finite
 }) {
   readonly code = "overloaded"
   override get message() {
-    return "Too many requests are waiting for the backend."
+    return "Too many requests are waiting."
   }
 }
 

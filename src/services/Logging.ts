@@ -1,4 +1,3 @@
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Formatter from "effect/Formatter"
@@ -7,6 +6,7 @@ import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
 import { CurrentRequest } from "./CurrentRequest.ts"
+import { describeCause } from "./SafeCause.ts"
 import { Settings } from "./Settings.ts"
 
 /** Where lines of text go; it must not fail, whatever becomes of the other end. */
@@ -39,7 +39,7 @@ export const gatherLines = (
  * The log: one JSON object a line, or lines for people, at `LOG_LEVEL` and above.
  *
  * What is annotated stands beside level, time and message. Tokens never are; prompts and completions are with
- * `AI_TICKET_LOG_CONTENT`.
+ * `AI_TICKET_LOG_CONTENT`. Causes are told without the messages of their errors.
  */
 export const layer = (write: WriteLine, options: { readonly terminal: boolean }): Layer.Layer<never, never, Settings> =>
   Layer.unwrap(
@@ -60,7 +60,7 @@ const jsonLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
     message: text,
     ...correlation(fiber),
     ...fields,
-    ...(cause.reasons.length === 0 ? undefined : { cause: Cause.pretty(cause) })
+    ...(cause.reasons.length === 0 ? undefined : { cause: describeCause(cause) })
   })
 })
 
@@ -77,7 +77,7 @@ const prettyLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${typeof value === "string" ? value : Formatter.formatJson(value)}`)
   const line = [date.toISOString().slice(11, 23), levelName(logLevel).padEnd(7), text, ...words].join(" ")
-  return cause.reasons.length === 0 ? line : `${line}\n${Cause.pretty(cause)}`
+  return cause.reasons.length === 0 ? line : `${line}\n${describeCause(cause)}`
 })
 
 /** A line about a request names it. */

@@ -6,8 +6,8 @@ import { Settings } from "./Settings.ts"
 
 /**
  * What all requests together may spend on retries: a share of recent requests and a floor for quiet times, so that a
- * struggling backend isn't hit harder. The balance holds ten seconds' worth of the floor at most, as in Finagle's
- * RetryBudget.
+ * struggling backend isn't hit harder, as in Finagle's RetryBudget. The balance holds ten seconds' worth of the floor
+ * and the share of a hundred requests at most.
  */
 export class RetryBudget extends Context.Service<
   RetryBudget,

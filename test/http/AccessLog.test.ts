@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { type Incoming, send, sendEvent } from "../support/Http.ts"
+import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
 import { eventually } from "../support/TestService.ts"
 
@@ -88,6 +89,37 @@ describe.concurrent("the log", () => {
         backend.script({ chat: [{ status: 401 }] })
         const answer = yield* ask(url)
         assert.deepInclude(yield* logged(lines), { ...line, request_id: answer.headers["x-request-id"] })
+      })
+    )
+  }
+
+  const unread = [
+    { status: 400, error: "invalid_request", bytes: "what is this\r\n\r\n" },
+    { status: 408, error: "request_timeout", bytes: "POST /event HTTP/1.1\r\nHost: te" },
+    {
+      status: 431,
+      error: "request_header_fields_too_large",
+      bytes: `GET /health HTTP/1.1\r\nX: ${"x".repeat(17_000)}\r\n\r\n`
+    }
+  ]
+  for (const { bytes, error, status } of unread) {
+    it.live(`tells of what never became a request: ${status}`, () =>
+      Effect.gen(function* () {
+        const { lines, url } = yield* startService({ AI_TICKET_RECEIVE_TIMEOUT_SECONDS: "0.2" })
+        const connection = yield* rawConnection(url)
+        connection.write(bytes)
+        const [answer] = yield* connection.receive(1)
+        const { duration_ms, request_id, time, trace_id, ...rest } = yield* logged(lines)
+        assert.isString(time)
+        assert.isAtLeast(Number(duration_ms), 0)
+        assert.match(String(trace_id), /^(?!0{32})[0-9a-f]{32}$/)
+        assert.match(String(request_id), /^[A-Za-z0-9-]{8,64}$/)
+        assert.strictEqual(answer?.headers["x-request-id"], request_id)
+        assert.match(String(answer?.headers["server-timing"]), /^queue;dur=0, backend;dur=0, total;dur=\d/)
+        const told = { level: "INFO", message: "request", client: "127.0.0.1" }
+        assert.deepStrictEqual(rest, { ...told, method: "other", route: "other", status, error })
+        yield* connection.closed
+        assert.strictEqual(accessLines(lines).length, 1)
       })
     )
   }

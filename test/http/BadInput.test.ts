@@ -57,6 +57,25 @@ it.layer(layer, { excludeTestServices: true })("bad input", (it) => {
 
   it.effect.prop("bytes that are hardly JSON", { body: byteBodies }, ({ body }) => answersClearly(body), often)
 
+  const event = (noise: Uint8Array) => Buffer.concat([Buffer.from('{"content":"say '), noise, Buffer.from('"}')])
+  const noises: Readonly<Record<string, ReadonlyArray<number>>> = {
+    "a lone continuation": [0x80],
+    "a byte that UTF-8 never has": [0xff],
+    "Latin-1": [0x67, 0x72, 0xfc, 0xdf, 0x65],
+    "an overlong form": [0xc0, 0xaf],
+    "a surrogate": [0xed, 0xa0, 0x80],
+    "a cut sequence": [0xf0, 0x9f, 0x8e]
+  }
+  for (const [name, bytes] of Object.entries(noises)) {
+    it.effect(`what isn't UTF-8 is refused, not mended: ${name}`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* Target
+        assertFailure(yield* sendEvent(url, event(Buffer.from(bytes))), "invalid_request")
+        assert.strictEqual((yield* sendEvent(url, event(Buffer.from("grüße 🎉")))).status, 200)
+      })
+    )
+  }
+
   it.effect("leaves a living service, and no trace of a bug", () =>
     Effect.gen(function* () {
       const { lines, statuses, url } = yield* Target

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { assertAlive, assertFailure, sendEvent } from "../support/Http.ts"
-import { rawConnection } from "../support/RawConnection.ts"
+import { assertAlive, assertFailure, sendEvent, until } from "../support/Http.ts"
+import { type RawConnection, rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
+import { eventually } from "../support/TestService.ts"
 
 const limit = 2048
 
@@ -108,6 +109,60 @@ describe("the limit of a body", () => {
       const [answer] = yield* connection.receive(1)
       assert.isDefined(answer)
       assertFailure(answer, "payload_too_large")
+    })
+  )
+})
+
+describe("the limit of all bodies that are being received", () => {
+  const small = 1000
+  const held = JSON.stringify({ content: "x".repeat(small - 14) })
+
+  /** So many clients that have sent all of a largest body but its last byte. */
+  const halfSent = (url: string, count: number) =>
+    Effect.forEach(Array.from({ length: count }), () =>
+      Effect.map(rawConnection(url), (connection) => {
+        connection.write(head(`Content-Length: ${small}`) + held.slice(0, -1))
+        return connection
+      })
+    )
+
+  const answered = (connections: ReadonlyArray<RawConnection>) =>
+    connections.flatMap((connection) => connection.answers())
+
+  it.live("is that of 64 of the largest: what is over it is told overloaded, and the rest go on", () =>
+    Effect.gen(function* () {
+      const { backend, url } = yield* startService({ AI_TICKET_MAX_BODY_BYTES: String(small), AI_TICKET_SLOTS: "8" })
+      const connections = yield* halfSent(url, 70)
+      yield* eventually(() => answered(connections).length >= 6)
+      const refused = answered(connections)
+      assert.strictEqual(refused.length, 6)
+      for (const answer of refused) {
+        assertFailure(answer, "overloaded")
+        assert.strictEqual(answer.headers["retry-after"], "1")
+      }
+      // Small as it is, another one is too much.
+      assertFailure(yield* sendEvent(url, eventOf(100)), "overloaded")
+      assert.strictEqual(backend.calls.length, 0)
+      const waiting = connections.filter((connection) => connection.answers().length === 0)
+      for (const connection of waiting) connection.write(held.slice(-1))
+      yield* eventually(() => answered(waiting).length === 64)
+      for (const answer of answered(waiting)) assert.strictEqual(answer.status, 200)
+      yield* assertAlive(url)
+    })
+  )
+
+  it.live("has room again when those who were sending leave", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startService({ AI_TICKET_MAX_BODY_BYTES: String(small) })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const connections = yield* halfSent(url, 65)
+          yield* eventually(() => answered(connections).length === 1)
+          assertFailure(yield* sendEvent(url, eventOf(100)), "overloaded")
+        })
+      )
+      yield* until(sendEvent(url, eventOf(100)), ({ status }) => status === 200)
+      assert.strictEqual((yield* sendEvent(url, held)).status, 200)
     })
   )
 })

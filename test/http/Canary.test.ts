@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type ErrorCode, errorCatalogue } from "../../src/domain/ErrorCatalogue.ts"
 import { Lifecycle } from "../../src/services/Lifecycle.ts"
+import { buggyService } from "../support/BuggyService.ts"
 import { canary, echo, echoHeaders, event, everyHeader, goodToken, wrongToken } from "../support/Canary.ts"
 import { assertFailure, type Incoming, type Outgoing, send, sendEvent } from "../support/Http.ts"
 import { rawConnection } from "../support/RawConnection.ts"
@@ -183,6 +184,30 @@ describe.concurrent("what a client sends in confidence", () => {
         const { answer, lines, metrics } = yield* Effect.scoped(run(scenario))
         assertFailure(answer, scenario.code)
         for (const told of [answer.text, JSON.stringify(answer.headers), JSON.stringify(metrics), ...lines]) {
+          assert.notInclude(told.toLowerCase(), canary)
+        }
+      })
+    )
+  }
+
+  const defects: Readonly<Record<string, unknown>> = {
+    "an error": new Error(`no answer to ${canary} of ${goodToken}`),
+    "an error with a cause": new TypeError(`outer ${canary}`, {
+      cause: new Error(`what looks\n    at ${canary} (like a frame)`)
+    }),
+    "an error with fields": Object.assign(new Error("inner"), { code: canary, prompt: event }),
+    "an object": event,
+    "a text": canary
+  }
+  for (const [name, defect] of Object.entries(defects)) {
+    it.live(`is in no answer, log line or metric of internal_error: a bug that throws ${name}`, () =>
+      Effect.gen(function* () {
+        const settings = { AI_TICKET_AUTH_TOKEN: goodToken, LOG_LEVEL: "TRACE" }
+        const { lines, url } = yield* buggyService(defect, settings)
+        const answer = yield* sendEvent(url, event, { path, headers: signedIn })
+        assertFailure(answer, "internal_error")
+        const metrics = yield* send(url, { path: "/metrics" })
+        for (const told of [answer.text, JSON.stringify(answer.headers), metrics.text, ...lines]) {
           assert.notInclude(told.toLowerCase(), canary)
         }
       })

@@ -1,9 +1,11 @@
-import { Agent, type IncomingMessage, request } from "node:http"
+import { Agent } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import { until } from "../support/Http.ts"
+import { clientsInALoop } from "../support/Outcome.ts"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
 import { eventually, jsonOf, postEvent, testService } from "../support/TestService.ts"
 
@@ -29,9 +31,10 @@ describe("draining", () => {
         Effect.forkChild(Effect.flatMap(postEvent(service.url, { content: "p" }), jsonOf))
       )
       yield* eventually(() => backend.calls.length === 1)
-      yield* Effect.repeat(Effect.flatMap(get(`${service.url}/ready`), jsonOf), {
-        until: ({ queue }) => JSON.stringify(queue) === '{"waiting":4,"in_use":1}'
-      })
+      yield* until(
+        Effect.flatMap(get(`${service.url}/ready`), jsonOf),
+        ({ queue }) => JSON.stringify(queue) === '{"waiting":4,"in_use":1}'
+      )
 
       const stopping = yield* stop
       const ready = yield* get(`${service.url}/ready`)
@@ -61,9 +64,10 @@ describe("draining", () => {
       const running = yield* Effect.forkChild(postEvent(service.url, { content: "p" }))
       yield* eventually(() => backend.calls.length === 1)
       const waiting = yield* Effect.forkChild(postEvent(service.url, { content: "q" }))
-      yield* Effect.repeat(Effect.flatMap(get(`${service.url}/ready`), jsonOf), {
-        until: ({ queue }) => JSON.stringify(queue) === '{"waiting":1,"in_use":1}'
-      })
+      yield* until(
+        Effect.flatMap(get(`${service.url}/ready`), jsonOf),
+        ({ queue }) => JSON.stringify(queue) === '{"waiting":1,"in_use":1}'
+      )
       yield* Fiber.join(yield* stop)
       for (const fiber of [running, waiting]) {
         const response = yield* Fiber.join(fiber)
@@ -83,20 +87,8 @@ describe("draining", () => {
       const agent = new Agent({ keepAlive: true })
       yield* Effect.addFinalizer(() => Effect.sync(() => agent.destroy()))
       const outcomes: Array<string> = []
-      const client = Effect.gen(function* () {
-        let outcome = "200"
-        while (outcome === "200") {
-          outcome = yield* outcomeOf(service.url, agent)
-          outcomes.push(outcome)
-        }
-      })
-      const clients = yield* Effect.forkChild(
-        Effect.all(
-          Array.from({ length: 20 }, () => client),
-          { concurrency: 20 }
-        )
-      )
-      yield* eventually(() => outcomes.length > 200)
+      const clients = yield* Effect.forkChild(clientsInALoop(service.url, agent, 20, outcomes))
+      yield* eventually(() => outcomes.length > 100)
       yield* Fiber.join(yield* stop)
       yield* Fiber.join(clients)
       // Nobody met a reset or a closed port: each client asked until it was told to go elsewhere.
@@ -108,22 +100,3 @@ describe("draining", () => {
     })
   )
 })
-
-/** How one event ended: its status and error code, or the error of its connection. */
-const outcomeOf = (url: string, agent: Agent) =>
-  Effect.callback<string>((resume) => {
-    const call = request(`${url}/event`, { method: "POST", agent, headers: { "content-type": "application/json" } })
-    call.on("response", (response: IncomingMessage) => {
-      let text = ""
-      response.setEncoding("utf8")
-      response.on("data", (chunk: string) => {
-        text += chunk
-      })
-      response.on("end", () => {
-        const code: unknown = JSON.parse(text).error
-        resume(Effect.succeed(code === undefined ? `${response.statusCode}` : `${response.statusCode} ${code}`))
-      })
-    })
-    call.on("error", (error: NodeJS.ErrnoException) => resume(Effect.succeed(error.code ?? "unknown")))
-    call.end('{"content":"p"}')
-  })

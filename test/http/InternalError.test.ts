@@ -1,37 +1,8 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as HttpServer from "effect/http/HttpServer"
-import * as Layer from "effect/Layer"
-import * as HttpService from "../../src/http/HttpService.ts"
-import { Auth } from "../../src/services/Auth.ts"
-import * as Core from "../../src/services/Core.ts"
-import { Inference } from "../../src/services/Inference.ts"
-import { Lifecycle } from "../../src/services/Lifecycle.ts"
-import * as Logging from "../../src/services/Logging.ts"
-import { RateLimit } from "../../src/services/RateLimit.ts"
-import { Readiness } from "../../src/services/Readiness.ts"
-import { Settings } from "../../src/services/Settings.ts"
+import { buggyService } from "../support/BuggyService.ts"
 import { assertFailure, jsonIn, send, sendEvent } from "../support/Http.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
-
-/** The service as it is, but for an inference with a bug in it. */
-const buggyService = Effect.fnUntraced(function* (defect: unknown) {
-  const lines: Array<string> = []
-  const inference = Layer.mock(Inference)({ onEvent: () => Effect.die(defect) })
-  const context = yield* Layer.build(
-    HttpService.layer.pipe(
-      Layer.provide(inference),
-      Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer)),
-      Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),
-      Layer.provide(NodeServices.layer),
-      Layer.provide(Logging.layer((line) => void lines.push(line), { terminal: false })),
-      Layer.provide(Settings.layerRecord({ PORT: "0", RATE_LIMIT_REQUESTS: "0" }))
-    )
-  )
-  return { url: HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address), lines }
-})
 
 const defects = {
   "an error": new Error("the cause"),
@@ -50,10 +21,12 @@ describe("a bug", () => {
         assert.isNull(jsonIn(answer)["details"])
         assert.notMatch(`${answer.text}${JSON.stringify(answer.headers)}`, /the cause|\.ts\b|node_modules|Error:/)
 
-        const causes = lines.filter((line) => line.includes("the cause"))
-        assert.strictEqual(causes.length, 1)
-        const { level, request_id } = JSON.parse(causes[0] ?? "{}")
+        const bugs = lines.filter((line) => line.includes('"message":"internal error"'))
+        assert.strictEqual(bugs.length, 1)
+        const { cause, level, request_id } = JSON.parse(bugs[0] ?? "{}")
         assert.deepStrictEqual([level, request_id], ["ERROR", answer.headers["x-request-id"]])
+        // Whoever mends it needs to know where it came from.
+        if (defect instanceof Error) assert.match(cause, /\bError\b(?:.|\n)*InternalError\.test\.ts:\d+/)
         assert.isTrue(lines.some((line) => line.includes('"status":500') && line.includes('"error":"internal_error"')))
       })
     )

@@ -1,17 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { send, sendEvent } from "../support/Http.ts"
+import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
 
 const event = { content: "the prompt itself" }
 
-/** The log of a service that answered a good request, a bad one and one that its backend failed, and then stopped. */
+/** The log of a service that answered a good request, two bad ones and one that its backend failed, and then stopped. */
 const logWith = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
   const lines = yield* Effect.scoped(
     Effect.gen(function* () {
       const { backend, lines, url } = yield* startService(settings)
       yield* sendEvent(url, event)
       yield* send(url, { path: "/nowhere" })
+      const connection = yield* rawConnection(url)
+      connection.write("what is this\r\n\r\n")
+      yield* connection.closed
       backend.script({ chat: [{ status: 401 }] })
       yield* sendEvent(url, event)
       return lines
@@ -25,7 +29,7 @@ const logWith = Effect.fnUntraced(function* (settings: Readonly<Record<string, s
 describe.concurrent("the level of access lines", () => {
   it.live("is that of the log by default", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual((yield* logWith({})).access, [200, 404, 502])
+      assert.deepStrictEqual((yield* logWith({})).access, [200, 404, 400, 502])
       assert.deepStrictEqual((yield* logWith({ LOG_LEVEL: "WARNING" })).access, [502])
     })
   )
@@ -40,7 +44,7 @@ describe.concurrent("the level of access lines", () => {
         assert.deepStrictEqual(silent.access, [])
         assert.isAbove(silent.others, 0)
         const louder = yield* logWith({ [variable]: "INFO", LOG_LEVEL: "ERROR" })
-        assert.deepStrictEqual(louder.access, [200, 404, 502])
+        assert.deepStrictEqual(louder.access, [200, 404, 400, 502])
         assert.strictEqual(louder.others, 0)
       })
     )
@@ -49,7 +53,7 @@ describe.concurrent("the level of access lines", () => {
   it.live("is what the newer name says where both are set", () =>
     Effect.gen(function* () {
       const { access } = yield* logWith({ ACCESS_LOG_LEVEL: "INFO", WERKZEUG_LOG_LEVEL: "CRITICAL" })
-      assert.deepStrictEqual(access, [200, 404, 502])
+      assert.deepStrictEqual(access, [200, 404, 400, 502])
     })
   )
 })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { assertFailure, jsonIn, send, sendEvent, until } from "../support/Http.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
+import { rawBackend } from "../support/RawBackend.ts"
 import { startService } from "../support/Running.ts"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
 import { testService } from "../support/TestService.ts"
@@ -58,6 +59,31 @@ describe("GET /ready", () => {
         queue: { waiting: 0, in_use: 0 },
         backends: [{ name: "koboldcpp", state: "down", breaker: "closed" }]
       })
+    })
+  )
+})
+
+describe("GET /ready behind a proxy", () => {
+  const statusBehind = (answer: string) =>
+    Effect.gen(function* () {
+      const proxy = yield* rawBackend(`HTTP/1.1 ${answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
+      const { url } = yield* testService({ KOBOLDCPP_API_URL: proxy.url })
+      return yield* ready(url)
+    })
+
+  it.live("is 503 while the proxy says that the backend is down", () =>
+    Effect.gen(function* () {
+      const answer = yield* statusBehind("502 Bad Gateway")
+      assert.strictEqual(answer.status, 503)
+      assert.deepInclude(jsonIn(answer), { backends: [{ name: "koboldcpp", state: "down", breaker: "closed" }] })
+    })
+  )
+
+  it.live("is 200 when the backend only doesn't know that question", () =>
+    Effect.gen(function* () {
+      const answer = yield* statusBehind("404 Not Found")
+      assert.strictEqual(answer.status, 200)
+      assert.deepInclude(jsonIn(answer), { backends: [{ name: "koboldcpp", state: "up", breaker: "closed" }] })
     })
   )
 })

@@ -79,7 +79,7 @@ describe.concurrent("a client that doesn't send all of its request", () => {
 
   it.live("may take its time to wait for a slow answer: only sending is timed", () =>
     Effect.gen(function* () {
-      const { backend, url } = yield* setUp("0.2")
+      const { backend, url } = yield* setUp("1")
       backend.script({ chat: [{ hang: true }] })
       const connection = yield* rawConnection(url)
       const body = JSON.stringify({ content: "take your time" })

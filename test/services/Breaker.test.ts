@@ -12,6 +12,7 @@ import { Settings } from "../../src/services/Settings.ts"
 import { backendError, failsWith, fakeBackend } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
 import { inferenceAbove } from "../support/InferenceHarness.ts"
+import { movableClock } from "../support/MovableClock.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 
 const down = backendError("api_connection_error", "retry")
@@ -110,8 +111,9 @@ describe("Breaker", () => {
       const answer = yield* Deferred.make<string>()
       const probe = yield* forked(breaker.guard(Deferred.await(answer)))
       assert.deepStrictEqual([yield* breaker.state, yield* shown], ["half_open", [0, 1, 0]])
-      const other = yield* Effect.flip(breaker.guard(Effect.succeed("too early")))
-      assert.strictEqual(other._tag, "NoBackendAvailable")
+      let ran = false
+      const other = yield* Effect.flip(breaker.guard(Effect.sync(() => (ran = true))))
+      assert.deepStrictEqual([other._tag, ran], ["NoBackendAvailable", false])
       yield* Deferred.succeed(answer, "back")
       assert.strictEqual(yield* Fiber.join(probe), "back")
       assert.deepStrictEqual([yield* breaker.state, yield* shown], ["closed", [1, 0, 0]])
@@ -141,6 +143,86 @@ describe("Breaker", () => {
       yield* Fiber.interrupt(yield* forked(breaker.guard(Effect.never)))
       assert.strictEqual(yield* breaker.guard(Effect.succeed("back")), "back")
       assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+})
+
+describe("a breaker and the requests that began before the trouble", () => {
+  it.effect("takes a late success for a sign of life: the count begins again", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      const answer = yield* Deferred.make<string>()
+      const early = yield* forked(breaker.guard(Deferred.await(answer)))
+      yield* fail(9)
+      yield* Deferred.succeed(answer, "late")
+      assert.strictEqual(yield* Fiber.join(early), "late")
+      yield* fail(9)
+      assert.strictEqual(yield* breaker.state, "closed")
+      yield* fail(1)
+      assert.strictEqual(yield* breaker.state, "open")
+    })
+  )
+
+  it.effect("doesn't take a late failure for the probe's", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      const answer = yield* Deferred.make<never, BackendError>()
+      const early = yield* Effect.forEach([1, 2], () => forked(Effect.flip(breaker.guard(Deferred.await(answer)))))
+      yield* fail(10)
+      yield* TestClock.adjust("1 second")
+      const probed = yield* Deferred.make<string>()
+      const probe = yield* forked(breaker.guard(Deferred.await(probed)))
+      yield* Deferred.fail(answer, down)
+      yield* Fiber.joinAll(early)
+      assert.strictEqual(yield* breaker.state, "half_open")
+      yield* Deferred.succeed(probed, "back")
+      assert.strictEqual(yield* Fiber.join(probe), "back")
+      assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+
+  it.effect("doesn't take a late failure for a probe when none has begun", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      const answer = yield* Deferred.make<never, BackendError>()
+      const early = yield* forked(Effect.flip(breaker.guard(Deferred.await(answer))))
+      yield* fail(10)
+      yield* TestClock.adjust("1 second")
+      yield* Deferred.fail(answer, down)
+      yield* Fiber.join(early)
+      assert.strictEqual(yield* breaker.guard(Effect.succeed("back")), "back")
+      assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+
+  it.effect("doesn't take a late success for the probe's either", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      const answer = yield* Deferred.make<string>()
+      const early = yield* forked(breaker.guard(Deferred.await(answer)))
+      yield* fail(10)
+      yield* Deferred.succeed(answer, "late")
+      yield* Fiber.join(early)
+      assert.strictEqual(yield* breaker.state, "open")
+    })
+  )
+})
+
+describe("the time a breaker goes by", () => {
+  it.effect("isn't the time of day, which may be set back or forward", () =>
+    Effect.gen(function* () {
+      const { seen, setTimeOfDay } = yield* movableClock
+      const { breaker, fail } = yield* setUp
+      const refusedFor = seen(Effect.flip(breaker.check)).pipe(Effect.map(({ retryAfterMillis }) => retryAfterMillis))
+      yield* seen(fail(10))
+      setTimeOfDay(2 * 3_600_000)
+      assert.strictEqual(yield* refusedFor, 1000)
+      setTimeOfDay(-3 * 3_600_000)
+      assert.strictEqual(yield* refusedFor, 1000)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* seen(breaker.state), "half_open")
+      assert.strictEqual(yield* seen(breaker.guard(Effect.succeed("back"))), "back")
+      assert.strictEqual(yield* seen(breaker.state), "closed")
     })
   )
 })

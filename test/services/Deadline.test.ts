@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { remainingMillis, withDeadline } from "../../src/services/Deadline.ts"
+import { monotonicMillis } from "../../src/services/MonotonicClock.ts"
 
 const forked = <A, E>(self: Effect.Effect<A, E>) => Effect.forkChild(self, { startImmediately: true })
 
@@ -63,6 +64,20 @@ describe("withDeadline", () => {
       const fiber = yield* forked(withDeadline("1 hour")(inner))
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(fiber), 3_599_000)
+    })
+  )
+
+  it.effect("counts from the moment it is told, and tells the whole budget", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("1 minute")
+      const begun = yield* monotonicMillis
+      yield* TestClock.adjust(400)
+      assert.strictEqual(yield* withDeadline("1 second", begun)(remainingMillis), 600)
+      const fiber = yield* forked(Effect.flip(withDeadline("1 second", begun)(Effect.never)))
+      yield* TestClock.adjust(599)
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* Fiber.join(fiber)).budgetMillis, 1000)
     })
   )
 

@@ -89,7 +89,7 @@ describe("Inference.onEvent", () => {
     Effect.gen(function* () {
       const slow = Effect.delay(says("yes"), "2 seconds")
       const { ask, metrics } = yield* inferenceAbove({ chat: [slow] })
-      const record = new RequestRecord({ id: "r", traceId: "t", client: "1.1.1.1" })
+      const record = new RequestRecord({ id: "r", traceId: "t", client: "1.1.1.1", startedAt: 0 })
       const first = yield* forked(ask())
       const second = yield* forked(Effect.provideService(ask(), CurrentRequest, record))
       yield* TestClock.adjust("4 seconds")
@@ -108,7 +108,7 @@ describe("Inference.onEvent", () => {
     Effect.gen(function* () {
       const { ask } = yield* inferenceAbove({ chat: [Effect.never] })
       yield* forked(Effect.ignore(ask()))
-      const record = new RequestRecord({ id: "r", traceId: "t", client: "1.1.1.1" })
+      const record = new RequestRecord({ id: "r", traceId: "t", client: "1.1.1.1", startedAt: 0 })
       const late = ask({ content: "p" }, { timeout: "3 seconds" })
       const fiber = yield* forked(Effect.flip(Effect.provideService(late, CurrentRequest, record)))
       yield* TestClock.adjust("3 seconds")

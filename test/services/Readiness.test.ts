@@ -12,6 +12,7 @@ import { Settings } from "../../src/services/Settings.ts"
 import { WaitingLine } from "../../src/services/WaitingLine.ts"
 import { backendError, says } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
+import { movableClock } from "../support/MovableClock.ts"
 
 /** An instance whose backend is as the test says, and how often the backend was asked. */
 const instance = Effect.gen(function* () {
@@ -83,6 +84,22 @@ describe("Readiness", () => {
       yield* Context.get(context, Lifecycle).drain
       const { draining, ready } = yield* report
       assert.deepStrictEqual({ draining, ready }, { draining: true, ready: false })
+    })
+  )
+
+  it.effect("is as old as it is, whatever the time of day is set to", () =>
+    Effect.gen(function* () {
+      const { seen, setTimeOfDay } = yield* movableClock
+      const { backend, report } = yield* instance
+      backend.status = { reachable: false }
+      assert.isFalse((yield* seen(report)).ready)
+      backend.status = { reachable: true }
+      setTimeOfDay(3_600_000)
+      assert.isFalse((yield* seen(report)).ready)
+      setTimeOfDay(-2 * 3_600_000)
+      yield* TestClock.adjust("1 second")
+      assert.isTrue((yield* seen(report)).ready)
+      assert.strictEqual(backend.asked, 2)
     })
   )
 

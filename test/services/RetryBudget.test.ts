@@ -15,9 +15,11 @@ const drain = (budget: Budget) =>
 const deposits = (budget: Budget, count: number) => Effect.repeat(budget.deposit, { times: count - 1 })
 
 describe("RetryBudget", () => {
-  it.effect("begins with ten seconds' worth of the floor", () =>
+  it.effect("begins full: ten seconds' worth of the floor, and the share of a hundred requests", () =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* drain(yield* RetryBudget.make({ percent: 20, perSecond: 3 })), 30)
+      assert.strictEqual(yield* drain(yield* RetryBudget.make({ percent: 20, perSecond: 3 })), 50)
+      assert.strictEqual(yield* drain(yield* RetryBudget.make({ percent: 0, perSecond: 3 })), 30)
+      assert.strictEqual(yield* drain(yield* RetryBudget.make({ percent: 20, perSecond: 0 })), 20)
     })
   )
 
@@ -45,12 +47,19 @@ describe("RetryBudget", () => {
     })
   )
 
-  it.effect("saves no more than ten seconds' worth", () =>
+  it.effect("saves no more than that", () =>
     Effect.gen(function* () {
-      const budget = yield* RetryBudget.make({ percent: 100, perSecond: 2 })
-      yield* TestClock.adjust("1 hour")
-      yield* deposits(budget, 1000)
-      assert.strictEqual(yield* drain(budget), 20)
+      for (const [percent, perSecond, most] of [
+        [100, 2, 120],
+        [20, 0, 20],
+        [0, 2, 20]
+      ] as const) {
+        const budget = yield* RetryBudget.make({ percent, perSecond })
+        yield* drain(budget)
+        yield* TestClock.adjust("1 hour")
+        yield* deposits(budget, 1000)
+        assert.strictEqual(yield* drain(budget), most)
+      }
     })
   )
 
@@ -86,7 +95,7 @@ describe("RetryBudget", () => {
     ({ percent, perSecond, steps }) =>
       Effect.gen(function* () {
         const budget = yield* RetryBudget.make({ percent, perSecond })
-        let most = Math.max(1, perSecond * 10)
+        let most = perSecond * 10 + percent
         let spent = 0
         for (const step of steps) {
           if (step._tag === "Requests") {

@@ -98,7 +98,7 @@ describe("a token file", () => {
     Effect.gen(function* () {
       const { files, path, write } = yield* fileIn
       const refused = Effect.flip(authFrom(path, { AI_TICKET_AUTH_TOKEN: "from-setting" }))
-      const message = `AI_TICKET_AUTH_TOKEN_FILE is ${JSON.stringify(path)}: expected a file that can be read and holds at least one token.`
+      const message = `AI_TICKET_AUTH_TOKEN_FILE is ${JSON.stringify(path)}: expected a file that can be read and holds at least one token, each a line of printable characters without spaces.`
       assert.strictEqual((yield* refused).message, message)
       for (const text of ["", "\n\n", "# s3cret\n"]) {
         yield* write(text)
@@ -107,6 +107,33 @@ describe("a token file", () => {
       yield* files.remove(path)
       yield* files.makeDirectory(path)
       assert.strictEqual((yield* refused).message, message)
+    })
+  )
+
+  it.effect("with a token that no header can carry stops the start, without showing it", () =>
+    Effect.gen(function* () {
+      const { path, write } = yield* fileIn
+      for (const token of ["s3cret with spaces", "s3cret\tx", "s3cret-größe", "s3cret\u00a0x", "s3cret\u0007"]) {
+        yield* write(`good\n${token}\n`)
+        const { message } = yield* Effect.flip(authFrom(path))
+        assert.match(message, /^AI_TICKET_AUTH_TOKEN_FILE is .+: expected .+ without spaces\.$/)
+        assert.notInclude(message, "s3cret")
+      }
+    })
+  )
+
+  it.effect("that gets a token that no header can carry leaves the last good ones, and warns", () =>
+    Effect.gen(function* () {
+      const { knows, log, logged, looks, write } = yield* running("old")
+      for (const [at, token] of ["s3cret with spaces", "s3cret-größe"].entries()) {
+        yield* write(`new\n${token}`)
+        yield* looks(3)
+        assert.deepStrictEqual([yield* knows("old"), yield* knows("new"), logged("WARNING")], [true, false, at + 1])
+        yield* write("old")
+        yield* looks(2)
+      }
+      assert.notMatch(log.lines.join("\n"), /s3cret/)
+      assert.match(log.lines[0] ?? "", /AI_TICKET_AUTH_TOKEN_FILE/)
     })
   )
 

@@ -50,7 +50,7 @@ export const sendEvent = (url: string, body: unknown, options: Omit<Outgoing, "b
   })
 
 /** Asks again until the answer is the wanted one; the test's own timeout ends a hopeless wait. */
-export const until = <E, R>(self: Effect.Effect<Incoming, E, R>, wanted: (answer: Incoming) => boolean) =>
+export const until = <A, E, R>(self: Effect.Effect<A, E, R>, wanted: (answer: A) => boolean): Effect.Effect<A, E, R> =>
   Effect.repeat(self, { until: wanted, schedule: Schedule.spaced("10 millis") })
 
 export const jsonIn = ({ text }: Pick<Incoming, "text">): Record<string, unknown> => JSON.parse(text)

@@ -98,6 +98,27 @@ describe("an attempt that nobody waits for", () => {
     })
   )
 
+  it.effect("keeps its abort when the caller leaves while that one runs", () =>
+    Effect.gen(function* () {
+      const raw = yield* rawBackend("never")
+      const { aborts, fiber, slot } = yield* attemptAt(raw.url, () => raw.requests.length === 1)
+      yield* TestClock.adjust(1001)
+      raw.crash()
+      yield* eventuallyLive(() => raw.requests.length === 2)
+      yield* Fiber.interrupt(fiber)
+      const closing = yield* forked(Scope.close(slot, Exit.void))
+      yield* eventuallyLive(() => raw.requests.length === 3)
+      const genkeys = raw.requests.map((request) => /"genkey":"([^"]+)"/.exec(request)?.[1])
+      assert.strictEqual(new Set(genkeys).size, 1)
+      for (const request of raw.requests.slice(1)) assert.match(request, /^POST \/api\/extra\/abort /)
+      yield* TestClock.adjust(1999)
+      assert.isUndefined(closing.pollUnsafe())
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(closing)
+      assert.strictEqual(yield* aborts("failed"), 1)
+    })
+  )
+
   it.effect("has nothing to abort when its connection broke at once", () =>
     Effect.gen(function* () {
       const raw = yield* rawBackend("never")

@@ -83,6 +83,18 @@ describe("a failing KoboldCpp", () => {
     })
   )
 
+  it.live("answers with a change of protocol that nobody asked for, or with a hint of an answer alone", () =>
+    Effect.gen(function* () {
+      const switching = "HTTP/1.1 101 Switching Protocols\r\n"
+      const upgrade = `${switching}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+      for (const answer of [upgrade, "HTTP/1.1 103 Early Hints\r\n\r\n"]) {
+        assert.deepInclude(yield* rawFailure(answer), { code: "api_connection_error", remedy: "retry" })
+      }
+      // Without a protocol to change to it is a status like another.
+      assert.deepInclude(yield* rawFailure(`${switching}\r\n`), { code: "api_client_error", reason: "it answered 101" })
+    })
+  )
+
   it.live("ends its error bodies with the connection, telling no length", () =>
     Effect.gen(function* () {
       const busy = 'HTTP/1.0 503 Busy\r\nContent-Type: application/json\r\n\r\n{"detail":{"msg":"Server is busy"}}'
@@ -107,6 +119,15 @@ describe("the status of KoboldCpp", () => {
       assert.deepStrictEqual(yield* (yield* koboldCppAt(backend.url)).backend.status, { reachable: true, queue: 0 })
       const { url } = yield* rawBackend("HTTP/1.0 404 Not Found\r\n\r\nnothing here")
       assert.deepStrictEqual(yield* (yield* koboldCppAt(url)).backend.status, { reachable: true })
+    })
+  )
+
+  it.live("is unreachable when whoever answers says so, as a proxy before a dead one does", () =>
+    Effect.gen(function* () {
+      for (const status of ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable"]) {
+        const { url } = yield* rawBackend(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`)
+        assert.deepStrictEqual(yield* (yield* koboldCppAt(url)).backend.status, { reachable: false }, status)
+      }
     })
   )
 

@@ -1,0 +1,34 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as HttpService from "../../src/http/HttpService.ts"
+import { Auth } from "../../src/services/Auth.ts"
+import * as Core from "../../src/services/Core.ts"
+import { Inference } from "../../src/services/Inference.ts"
+import { Lifecycle } from "../../src/services/Lifecycle.ts"
+import * as Logging from "../../src/services/Logging.ts"
+import { RateLimit } from "../../src/services/RateLimit.ts"
+import { Readiness } from "../../src/services/Readiness.ts"
+import { Settings } from "../../src/services/Settings.ts"
+
+/** The service as it is, but for an inference with a bug in it. */
+export const buggyService = Effect.fnUntraced(function* (
+  defect: unknown,
+  settings: Readonly<Record<string, string>> = {}
+) {
+  const lines: Array<string> = []
+  const inference = Layer.mock(Inference)({ onEvent: () => Effect.die(defect) })
+  const context = yield* Layer.build(
+    HttpService.layer.pipe(
+      Layer.provide(inference),
+      Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer)),
+      Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),
+      Layer.provide(NodeServices.layer),
+      Layer.provide(Logging.layer((line) => void lines.push(line), { terminal: false })),
+      Layer.provide(Settings.layerRecord({ PORT: "0", RATE_LIMIT_REQUESTS: "0", ...settings }))
+    )
+  )
+  return { url: HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address), lines }
+})
