@@ -19,7 +19,12 @@ import { WrongOption } from "./cli/Simulate.ts"
 import * as Logging from "./services/Logging.ts"
 import { Settings } from "./services/Settings.ts"
 
-const log = Logging.gatherLines((text) => void process.stdout.write(text))
+/** What may wait for a reader of the log who doesn't read: beyond it lines are lost, and memory is not. */
+const mostUnreadBytes = 8 * 1024 * 1024
+
+const log = Logging.gatherLines((text) => {
+  if (process.stdout.writableLength < mostUnreadBytes) process.stdout.write(text)
+})
 process.on("exit", log.flush)
 
 /** After an exception that nobody caught, nothing can be relied on: one line in the log, and out. */
@@ -72,6 +77,9 @@ const wrongOption = (issue: SchemaIssue.Issue): WrongOption => {
 
 const signalled = Deferred.makeUnsafe<EndingSignal>()
 
+/** How long the last output may take to be read once everything else is done. */
+const flushMillis = 1000
+
 /** The first signal asks the command to end; the second one ends the process at once. */
 const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   const onSignal = (signal: EndingSignal) => {
@@ -82,7 +90,12 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   // What can't be written is lost; whoever must know learns it from the write itself.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
   fiber.addObserver((exit) =>
-    teardown(exit, (code) => process.stdout.write("", () => process.stderr.write("", () => process.exit(code))))
+    teardown(exit, (code) => {
+      const end = () => process.exit(code)
+      // Nobody may be reading what is still to be written.
+      setTimeout(end, flushMillis).unref()
+      process.stdout.write("", () => process.stderr.write("", end))
+    })
   )
 })
 

@@ -1,8 +1,10 @@
+import * as ByteSize from "effect/ByteSize"
 import * as Config from "effect/Config"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { failure } from "./CommandFailure.ts"
@@ -43,6 +45,9 @@ export interface Answer {
   readonly retryAfter: string | undefined
 }
 
+/** More than any model writes. */
+const largestAnswer = ByteSize.mebibytes(32)
+
 /**
  * Sends a request and reads the whole answer; interrupting it closes the connection, by which the service learns that
  * nobody waits any more. Fails as `unreachable` without a whole answer, or without one in time.
@@ -62,8 +67,14 @@ export const send = Effect.fnUntraced(function* (
     } satisfies Answer
   }).pipe(
     Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, largestAnswer),
     Effect.mapError((error) =>
-      failure("unreachable", `Could not reach ai-ticket at ${origin}: ${whyUnreachable(error)}.`)
+      failure(
+        "unreachable",
+        error.reason._tag === "DecodeError"
+          ? `The answer at ${origin} broke off, or is too large to be one of ai-ticket's.`
+          : `Could not reach ai-ticket at ${origin}: ${whyUnreachable(error)}.`
+      )
     )
   )
   const { timeoutMillis } = options

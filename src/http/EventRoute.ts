@@ -29,6 +29,9 @@ export const eventRoute = HttpRouter.add(
         if (!jsonType.test(request.headers["content-type"] ?? "")) {
           return yield* new InvalidRequest({ details: "the content type must be application/json" })
         }
+        if ((request.headers["content-encoding"] ?? "identity") !== "identity") {
+          return yield* new InvalidRequest({ details: "compressed bodies are not read" })
+        }
         const event = yield* Effect.fromResult(parse(yield* bodies.read(request)))
         const completion = yield* inference.onEvent(
           event,

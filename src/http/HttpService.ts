@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { monotonicMillis } from "../services/MonotonicClock.ts"
+import { Settings } from "../services/Settings.ts"
 import { eventRoute } from "./EventRoute.ts"
 import { renderFailure } from "./FailureResponse.ts"
 import { makeGuard } from "./Guard.ts"
@@ -51,10 +52,20 @@ const linger = "250 millis"
 /** Built after the server, so that it is torn down before: while work in hand ends, the server still answers. */
 const drainFirst = Layer.effectDiscard(
   Effect.gen(function* () {
+    const { shutdownGraceSeconds } = yield* Settings
     const lifecycle = yield* Lifecycle
+    const responses = yield* NodeServer.OpenResponses
     const server = yield* HttpServer.HttpServer
+    const drain = Effect.gen(function* () {
+      const start = yield* monotonicMillis
+      yield* lifecycle.drain
+      // What is left of the grace period, and a second at least, for those who read slowly.
+      const left = shutdownGraceSeconds * 1000 - ((yield* monotonicMillis) - start)
+      yield* Effect.timeoutOption(responses.settled, Math.max(1000, left))
+      yield* Effect.sleep(linger)
+    })
     yield* Effect.logInfo(`Listening on ${HttpServer.formatAddress(server.address)}`)
-    yield* Effect.addFinalizer(() => Effect.andThen(lifecycle.drain, Effect.sleep(linger)))
+    yield* Effect.addFinalizer(() => drain)
   })
 )
 

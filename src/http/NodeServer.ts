@@ -1,10 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as HttpServer from "effect/http/HttpServer"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import { clientAddress } from "../domain/ClientAddress.ts"
 import { type ErrorCode, errorCatalogue } from "../domain/ErrorCatalogue.ts"
@@ -22,6 +25,29 @@ const keepAliveMillis = 75_000
 
 /** How long answers that are being written may take once the listener is closed. */
 const closeTimeout = "1 second"
+
+/** The answers that are being written: work is done when its answer exists, but its reader may be slow. */
+export class OpenResponses extends Context.Service<
+  OpenResponses,
+  {
+    /** Returns when none is open. */
+    readonly settled: Effect.Effect<void>
+  }
+>()("ai-ticket/http/NodeServer/OpenResponses") {}
+
+const countResponses = (server: Server): OpenResponses["Service"] => {
+  const settled = Latch.makeUnsafe(true)
+  let open = 0
+  server.prependListener("request", (_, response) => {
+    open += 1
+    settled.closeUnsafe()
+    response.once("close", () => {
+      open -= 1
+      if (open === 0) settled.openUnsafe()
+    })
+  })
+  return { settled: settled.await }
+}
 
 /** Node's HTTP server, bounded against clients that send slowly, too much or nonsense, on the settings' address. */
 export const layer = Layer.unwrap(
@@ -41,6 +67,8 @@ export const layer = Layer.unwrap(
     server.on("checkExpectation", (request, response) => server.emit("request", request, response))
     const refuse = yield* makeRefuse
     const run = yield* FiberSet.makeRuntime<never>()
+    // No proxy for other hosts: Node would close the connection without a word.
+    server.on("connect", (_, socket) => run(refuse("not_found", socket)))
     answerBadRequests(server, (code, socket) => run(refuse(code, socket)))
 
     const listening = Layer.effect(
@@ -62,7 +90,8 @@ export const layer = Layer.unwrap(
         })
       })
     )
-    return Layer.merge(listening, NodeHttpServer.layerHttpServices)
+    const openResponses = Layer.succeed(OpenResponses)(countResponses(server))
+    return Layer.mergeAll(listening, openResponses, NodeHttpServer.layerHttpServices)
   })
 )
 
@@ -71,7 +100,7 @@ const makeRefuse = Effect.gen(function* () {
   const accessLog = yield* makeAccessLog
   const metrics = yield* Metrics
   const random = yield* SecureRandom.SecureRandom
-  return (code: ErrorCode, socket: Socket): Effect.Effect<void> =>
+  return (code: ErrorCode, socket: Duplex & { readonly remoteAddress?: string | undefined }): Effect.Effect<void> =>
     Effect.gen(function* () {
       const id = yield* random.uuidV4()
       const { status } = errorCatalogue[code]
@@ -118,6 +147,7 @@ const parserErrors: Readonly<Record<string, ErrorCode>> = {
 }
 
 const parserMessages: Partial<Record<ErrorCode, string>> = {
+  not_found: "There is no such route.",
   request_timeout: "The request did not arrive in time.",
   request_header_fields_too_large: `The request's header is over the limit of ${maxHeaderBytes} bytes.`,
   payload_too_large: "The chunk extensions are too large."

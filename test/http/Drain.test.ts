@@ -81,6 +81,27 @@ describe("draining", () => {
     })
   )
 
+  it.live("lets a slow reader have the whole of its answer", () =>
+    Effect.gen(function* () {
+      const { backend, service, stop } = yield* setUp({})
+      const length = 12 * 1024 * 1024
+      backend.script({ chat: [{ body: { choices: [{ message: { content: "x".repeat(length) } }] } }] })
+      const response = yield* postEvent(service.url, { content: "p" })
+      const stopping = yield* stop
+      const reader = response.body?.getReader()
+      let received = 0
+      while (reader !== undefined) {
+        const { done, value } = yield* Effect.promise(() => reader.read())
+        if (done) break
+        received += value.length
+        // Some 3 MB a second: longer than the linger and the closing of connections take together.
+        yield* Effect.sleep("20 millis")
+      }
+      assert.isAbove(received, length)
+      yield* Fiber.join(stopping)
+    })
+  )
+
   it.live("under load: every request is answered, and none is reset", () =>
     Effect.gen(function* () {
       const { backend, service, stop } = yield* setUp({ AI_TICKET_SLOTS: "4", AI_TICKET_QUEUE_LIMIT: "1000" })

@@ -61,7 +61,7 @@ export const layer = Layer.effect(
 
       const broken = ({ oversized, reason }: BrokenCall) =>
         oversized
-          ? failure("api_response_format_error", "next", reason)
+          ? failure("api_response_format_error", "give up", reason)
           : failure("api_connection_error", "retry", reason)
 
       const refused = Effect.fnUntraced(function* ({ headers, status }: Answer) {
@@ -69,7 +69,7 @@ export const layer = Layer.effect(
         const after = parseRetryAfter(headers["retry-after"], yield* Clock.currentTimeMillis)
         return yield* new BackendError({
           ...{ code, remedy, backend: backendName, endpoint: wire.name },
-          reason: `it answered ${status}`,
+          reason: status >= 300 && status < 400 ? `it redirects (${status})` : `it answered ${status}`,
           ...(after === undefined ? {} : { retryAfterMillis: after })
         })
       })
@@ -105,7 +105,9 @@ export const layer = Layer.effect(
               })
             )
           )
-          return answer.status === 200 ? yield* Effect.fromResult(read(answer.text)) : yield* refused(answer)
+          return answer.status >= 200 && answer.status < 300
+            ? yield* Effect.fromResult(read(answer.text))
+            : yield* refused(answer)
         })
       }
     }

@@ -58,7 +58,8 @@ export class Transport extends Context.Service<
     Transport,
     Effect.gen(function* () {
       const { slots } = yield* Settings
-      const options = { keepAlive: true, maxSockets: slots + sideConnections, timeout: connectTimeoutMillis }
+      // A connection for each call: KoboldCpp closes it anyway, and one kept by a proxy may be dead when it is used again.
+      const options = { keepAlive: false, maxSockets: slots + sideConnections, timeout: connectTimeoutMillis }
       const [http, https] = yield* Effect.acquireRelease(
         Effect.sync(() => [new Http.Agent(options), new Https.Agent(options)] as const),
         (agents) =>
@@ -100,12 +101,15 @@ const send = ({ body, headers, method }: Call, open: (options: Http.RequestOptio
       })
       response.on("end", () => {
         const status = response.statusCode ?? 0
-        resume(Effect.succeed({ status, headers: response.headers, text: Buffer.concat(chunks).toString("utf8") }))
+        resume(Effect.succeed({ status, headers: response.headers, text: utf8.decode(Buffer.concat(chunks)) }))
       })
     })
     request.end(text)
     return Effect.sync(() => request.destroy())
   })
+
+/** Drops a byte order mark. */
+const utf8 = new TextDecoder()
 
 const connectTimeout = new Error("no connection within 3 seconds")
 const oversized = new Error("its answer is larger than any answer should be")
