@@ -1,4 +1,4 @@
-import { Agent } from "node:http"
+import { Agent, type IncomingMessage, request } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,6 +18,14 @@ const setUp = (settings: Record<string, string>) =>
     const service = yield* Scope.provide(testService({ KOBOLDCPP_API_URL: backend.url, ...settings }), scope)
     const stop = Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
     return { backend, service, stop }
+  })
+
+/** An event's answer, from its head on. */
+const openEvent = (url: string) =>
+  Effect.callback<IncomingMessage>((resume) => {
+    const call = request(`${url}/event`, { method: "POST", headers: { "content-type": "application/json" } })
+    call.on("response", (response) => resume(Effect.succeed(response)))
+    call.end('{"content":"p"}')
   })
 
 const get = (url: string) => Effect.promise(() => fetch(url))
@@ -86,16 +94,16 @@ describe("draining", () => {
       const { backend, service, stop } = yield* setUp({})
       const length = 12 * 1024 * 1024
       backend.script({ chat: [{ body: { choices: [{ message: { content: "x".repeat(length) } }] } }] })
-      const response = yield* postEvent(service.url, { content: "p" })
+      const response = yield* openEvent(service.url)
       const stopping = yield* stop
-      const reader = response.body?.getReader()
+      const chunks: AsyncIterator<Buffer> = response[Symbol.asyncIterator]()
       let received = 0
-      while (reader !== undefined) {
-        const { done, value } = yield* Effect.promise(() => reader.read())
-        if (done) break
+      while (true) {
+        const { done, value } = yield* Effect.promise(() => chunks.next())
+        if (done === true) break
         received += value.length
-        // Some 3 MB a second: longer than the linger and the closing of connections take together.
-        yield* Effect.sleep("20 millis")
+        // Longer than the linger and the closing of connections take together.
+        yield* Effect.sleep("12 millis")
       }
       assert.isAbove(received, length)
       yield* Fiber.join(stopping)
