@@ -39,6 +39,7 @@ export const renderFailure = <E>(
   if (reason === undefined || reason._tag === "Interrupt") return Effect.failCause(cause)
   const known = reason._tag === "Fail" ? toFailure(reason.error, request) : undefined
   record.error = known?.code ?? "internal_error"
+  record.details = known !== undefined && "details" in known ? known.details : undefined
   return known === undefined
     ? Effect.as(Effect.logError("internal error", cause), internalError)
     : Effect.succeed(failureResponse(known))

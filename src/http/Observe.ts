@@ -70,7 +70,8 @@ export const makeObserve = Effect.gen(function* () {
         queue_ms: queue,
         backend_ms: backend,
         client: record.client,
-        error
+        error,
+        details: record.details
       })
       return HttpServerResponse.setHeaders(response, {
         "x-request-processed-by": "ai-ticket",

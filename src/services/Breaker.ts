@@ -52,7 +52,10 @@ export class Breaker extends Context.Service<
 
       metrics.breaker(key, "closed")
       yield* breaker.transitions.pipe(
-        Stream.runForEach(({ to }) => Effect.sync(() => metrics.breaker(key, states[to]))),
+        Stream.runForEach(({ to }) => {
+          metrics.breaker(key, states[to])
+          return Effect.logWarning(`Backend ${key}: the breaker is ${states[to]}`)
+        }),
         Effect.forkScoped({ startImmediately: true })
       )
 

@@ -15,6 +15,8 @@ export class RequestRecord {
   backendMillis = 0
   quota: Quota | undefined = undefined
   error: ErrorCode | undefined = undefined
+  /** What its answer tells beside the error's code. */
+  details: string | undefined = undefined
 
   constructor(options: Pick<RequestRecord, "id" | "traceId" | "client" | "startedAt">) {
     this.id = options.id

@@ -39,7 +39,15 @@ export const watchTokenFile = Effect.fnUntraced(function* (path: string, variabl
   let current = yield* Effect.mapError(load, refused)
   let broken = false
 
-  const reload = Effect.matchEffect(load, {
+  // A file that is written to while it is read can come out cut: what is new must be there twice.
+  const settled = Effect.gen(function* () {
+    const now = yield* load
+    if (now.fingerprint === current.fingerprint) return now
+    const again = yield* load
+    return again.fingerprint === now.fingerprint ? again : current
+  })
+
+  const reload = Effect.matchEffect(settled, {
     onFailure: () => {
       if (broken) return Effect.void
       broken = true
