@@ -57,4 +57,14 @@ it.layer(running(), { excludeTestServices: true })("the content type of an event
       })
     )
   }
+
+  it.effect("is of no use where the body is compressed", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Running
+      const headers = { "content-type": "application/json", "content-encoding": "gzip" }
+      const answer = yield* send(url, { method: "POST", path: "/event", headers, body })
+      assertFailure(answer, "invalid_request")
+      assert.include(answer.text, "compressed")
+    })
+  )
 })

@@ -22,6 +22,7 @@ const refused: ReadonlyArray<Malformed> = [
   { name: "a version that isn't one", bytes: "GET /health HTTP/9.9\r\nHost: test\r\n\r\n", code: "invalid_request" },
   { name: "a field without a colon", bytes: "GET /health HTTP/1.1\r\nHost test\r\n\r\n", code: "invalid_request" },
   { name: "a NUL in a field", bytes: "GET /health HTTP/1.1\r\nHost: te\0st\r\n\r\n", code: "invalid_request" },
+  { name: "a tunnel to another host", bytes: "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", code: "not_found" },
   { name: "two lengths", bytes: event("Content-Length: 2", "Content-Length: 3"), code: "invalid_request" },
   { name: "a negative length", bytes: event("Content-Length: -1"), code: "invalid_request" },
   {

@@ -137,6 +137,21 @@ describe("a token file", () => {
     })
   )
 
+  it.effect("that is read while it is written never counts as far as it had come", () =>
+    Effect.gen(function* () {
+      // What each look at the file finds; the second one finds it cut.
+      const contents = ["old", "new", "new\nmore", "new\nmore", "new\nmore"]
+      const files = FileSystem.layerNoop({
+        readFileString: () => Effect.sync(() => (contents.length > 1 ? contents.shift() : contents[0]) ?? "")
+      })
+      const knows = yield* authFrom("/tokens", {}, files)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([yield* knows("old"), yield* knows("new")], [true, false])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([yield* knows("old"), yield* knows("new"), yield* knows("more")], [false, true, true])
+    })
+  )
+
   it.effect("is read again within a second after it changed", () =>
     Effect.gen(function* () {
       const { knows, logged, write } = yield* running("old")

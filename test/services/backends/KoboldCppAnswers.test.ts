@@ -3,11 +3,13 @@ import * as Effect from "effect/Effect"
 import { koboldCppAt } from "../../support/KoboldCppHarness.ts"
 import { type EndpointName, type Step, scriptedBackend } from "../../support/ScriptedBackend.ts"
 
-const answerOf = Effect.fnUntraced(function* (name: EndpointName, body: unknown) {
+const generationOf = Effect.fnUntraced(function* (name: EndpointName, step: Step) {
   const backend = yield* scriptedBackend
-  backend.script({ [name]: [{ body }] })
+  backend.script({ [name]: [step] })
   return yield* (yield* koboldCppAt(backend.url)).attempt(name)
 })
+
+const answerOf = (name: EndpointName, body: unknown) => generationOf(name, { body })
 
 const failureOf = Effect.fnUntraced(function* (name: EndpointName, step: Step) {
   const backend = yield* scriptedBackend
@@ -100,6 +102,14 @@ describe("an answer of KoboldCpp", () => {
         const error = yield* failureOf(name, { body: saying(name, null) })
         assert.deepInclude(error, { code: "api_response_structure_error", remedy: "next" })
       }
+    })
+  )
+
+  it.live("with a byte order mark or another 2xx is an answer all the same", () =>
+    Effect.gen(function* () {
+      const text = JSON.stringify(saying("chat", "hello"))
+      assert.strictEqual((yield* generationOf("chat", { raw: `\uFEFF${text}` })).text, "hello")
+      assert.strictEqual((yield* generationOf("chat", { status: 201, raw: text })).text, "hello")
     })
   )
 
