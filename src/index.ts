@@ -12,7 +12,7 @@ import { Settings } from "./services/Settings.ts"
 import type { SettingsError } from "./services/SettingsSource.ts"
 
 export { BackendError } from "./domain/BackendError.ts"
-export type { Completion, Generation, Usage } from "./domain/Completion.ts"
+export type { Answer, Completion } from "./domain/Completion.ts"
 export { type ErrorBody, type ErrorCode, errorCatalogue } from "./domain/ErrorCatalogue.ts"
 export {
   DeadlineExceeded,
@@ -26,6 +26,7 @@ export {
   PromptExtractionFailed,
   ShuttingDown
 } from "./domain/Failure.ts"
+export type { AnswerPart, Generation, Usage } from "./domain/Generation.ts"
 export { type EventOptions, Inference } from "./services/Inference.ts"
 export { SettingsError } from "./services/SettingsSource.ts"
 

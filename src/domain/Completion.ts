@@ -1,28 +1,18 @@
-/** Tokens spent, as the backend counted them. */
-export interface Usage {
-  readonly promptTokens: number
-  readonly completionTokens: number
-}
+import type { Generation } from "./Generation.ts"
 
-/** What one backend made of one prompt. Fields it didn't tell are absent. */
-export interface Generation {
-  /** The text as it came, untrimmed, and never empty once an attempt succeeded. */
-  readonly text: string
-  readonly model?: string
-  /** `stop` or `length`; self-hosted servers have others. */
-  readonly finishReason?: string
-  readonly usage?: Usage
+/** What one of the backends made of a request, and who it was. */
+export interface Answer extends Generation {
+  /** The backend's name and the endpoint of it that answered. */
+  readonly backend: string
+  readonly endpoint: string
 }
 
 /** The answer to an event. */
-export interface Completion extends Generation {
+export interface Completion extends Answer {
   /** Without the white space around it. */
   readonly text: string
   /** The event's own id, or a new one. */
   readonly id: string | number
-  /** The backend's name and the endpoint of it that answered. */
-  readonly backend: string
-  readonly endpoint: string
 }
 
 /** The JSON body of an answered event, in the wire's names. */

@@ -29,4 +29,12 @@ export const decodeEvent = (input: unknown): Result.Result<InferenceEvent, Event
   })
 }
 
+/**
+ * Whether an event asks for its answer as it is generated: `"stream": true`, beside `content` or in it. Anything else by
+ * that name is the sender's own affair.
+ */
+export const wantsStream = (input: unknown): boolean =>
+  isJsonObject(input) &&
+  (input["stream"] === true || (isJsonObject(input["content"]) && input["content"]["stream"] === true))
+
 const isEventId = (id: unknown): id is string | number => (typeof id === "string" && id !== "") || Number.isFinite(id)

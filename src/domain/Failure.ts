@@ -136,6 +136,9 @@ export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDo
   }
 }
 
+/** What can cut an inference short while nothing is wrong with it. */
+export type CutShort = DeadlineExceeded | ShuttingDown
+
 /** Every failure of an inference, whichever way it was asked for. */
 export const InferenceFailure = Schema.Union([
   InvalidInputFormat,

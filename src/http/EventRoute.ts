@@ -2,57 +2,51 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Result from "effect/Result"
 import { completionBody } from "../domain/Completion.ts"
-import { InvalidParameter, InvalidRequest } from "../domain/Failure.ts"
-import { CurrentRequest } from "../services/CurrentRequest.ts"
+import { wantsStream } from "../domain/Event.ts"
+import { errorBody } from "../domain/Failure.ts"
 import { Inference } from "../services/Inference.ts"
-import { Lifecycle } from "../services/Lifecycle.ts"
-import { RequestBody } from "./RequestBody.ts"
+import { EventStream, type Framing } from "./EventStream.ts"
+import { JsonWork } from "./JsonWork.ts"
 
-/** `application/json` and `application/*+json`, with any parameters. */
-const jsonType = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i
-
-/** `POST /event`: one event in, one completion out. */
+/** `POST /event`: one event in, one completion out, whole or as it is generated. */
 export const eventRoute = HttpRouter.add(
   "POST",
   "/event",
   Effect.gen(function* () {
     const inference = yield* Inference
-    const lifecycle = yield* Lifecycle
-    const bodies = yield* RequestBody
+    const work = yield* JsonWork
+    const streams = yield* EventStream
     const request = yield* HttpServerRequest.HttpServerRequest
-    const startedAt = (yield* CurrentRequest)?.startedAt
-    return yield* lifecycle.work(
-      Effect.gen(function* () {
-        const options = yield* Effect.fromResult(readOptions(request.headers["x-request-timeout"]))
-        if (!jsonType.test(request.headers["content-type"] ?? "")) {
-          return yield* new InvalidRequest({ details: "the content type must be application/json" })
-        }
-        if ((request.headers["content-encoding"] ?? "identity") !== "identity") {
-          return yield* new InvalidRequest({ details: "compressed bodies are not read" })
-        }
-        const event = yield* Effect.fromResult(parse(yield* bodies.read(request)))
-        const completion = yield* inference.onEvent(
-          event,
-          startedAt === undefined ? options : { ...options, startedAt }
-        )
-        return HttpServerResponse.jsonUnsafe(completionBody(completion))
-      })
+    return yield* work(request, (event, options) =>
+      wantsStream(event)
+        ? streams.respond(request, inference.streamEvent(event, options), framing())
+        : Effect.map(inference.onEvent(event, options), (completion) =>
+            HttpServerResponse.jsonUnsafe(completionBody(completion))
+          )
     )
   })
 )
 
-const parse = (text: string): Result.Result<unknown, InvalidRequest> =>
-  Result.mapError(
-    Result.try((): unknown => JSON.parse(text)),
-    () => new InvalidRequest({ details: "the body is not JSON" })
-  )
-
-const readOptions = (timeout: string | undefined) => {
-  if (timeout === undefined) return Result.succeed({})
-  const seconds = /^\d{1,9}(\.\d{1,6})?$/.test(timeout.trim()) ? Number(timeout) : 0
-  return seconds > 0
-    ? Result.succeed({ timeout: seconds * 1000 })
-    : Result.fail(new InvalidParameter({ parameter: "X-Request-Timeout", expected: "a number of seconds above 0" }))
+/** The events of a streamed answer: deltas, and one that is the last. */
+const framing = (): Framing => {
+  let tokens = 0
+  return {
+    headers: {},
+    part: (part) => {
+      if (part._tag === "Start") return ""
+      if (part._tag === "Text") {
+        tokens += part.tokens
+        return dataEvent({ delta: part.text, done: false })
+      }
+      const completionTokens = part.usage?.completionTokens ?? tokens
+      return dataEvent({ delta: "", done: true, completion_tokens: completionTokens, finish_reason: part.finishReason })
+    },
+    failure: (failure) => {
+      const { error, message } = errorBody(failure)
+      return dataEvent({ error, message, done: true })
+    }
+  }
 }
+
+const dataEvent = (value: object): string => `data: ${JSON.stringify(value)}\n\n`

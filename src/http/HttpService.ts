@@ -9,8 +9,10 @@ import { Lifecycle } from "../services/Lifecycle.ts"
 import { monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
 import { eventRoute } from "./EventRoute.ts"
+import { EventStream } from "./EventStream.ts"
 import { renderFailure } from "./FailureResponse.ts"
 import { makeGuard } from "./Guard.ts"
+import { JsonWork } from "./JsonWork.ts"
 import * as NodeServer from "./NodeServer.ts"
 import { makeObserve } from "./Observe.ts"
 import { operationsRoutes } from "./OperationsRoutes.ts"
@@ -72,6 +74,7 @@ const drainFirst = Layer.effectDiscard(
 /** The service over HTTP, from listening to drained. */
 export const layer = drainFirst.pipe(
   Layer.provide(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: exactPaths })),
+  Layer.provide(Layer.merge(EventStream.layer, JsonWork.layer)),
   Layer.provide(RequestBody.layer),
   Layer.provideMerge(NodeServer.layer)
 )

@@ -9,7 +9,8 @@ import { Lifecycle } from "../services/Lifecycle.ts"
 import { Metrics } from "../services/Metrics.ts"
 import { Settings } from "../services/Settings.ts"
 import { makeAccessLog } from "./AccessLog.ts"
-import { methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
+import { commonHeaders, round } from "./CommonHeaders.ts"
+import { isInference, methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
 
 /** A request id that can stand in a log and a header without harm. */
 const saneId = /^[A-Za-z0-9._:+/=@-]{1,128}$/
@@ -57,7 +58,7 @@ export const makeObserve = Effect.gen(function* () {
       const method = methodLabel(request.method)
       const route = routeLabel(pathOf(request.url))
       metrics.httpEnded({ method, endpoint: route, status, millis: totalMillis })
-      if (route === "/event") metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
+      if (isInference(route)) metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
       const [queue, backend, total] = [record.queueMillis, record.backendMillis, totalMillis].map(round)
       const error = status === clientClosedRequest ? "client_closed_request" : record.error
       yield* accessLog(status, {
@@ -73,25 +74,8 @@ export const makeObserve = Effect.gen(function* () {
         error,
         details: record.details
       })
-      return HttpServerResponse.setHeaders(response, {
-        "x-request-processed-by": "ai-ticket",
-        "x-request-id": record.id,
-        "server-timing": `queue;dur=${queue}, backend;dur=${backend}, total;dur=${total}`,
-        ...quotaHeaders(record),
-        ...((yield* lifecycle.draining) ? { connection: "close" } : undefined)
-      })
+      return HttpServerResponse.setHeaders(response, commonHeaders(record, totalMillis, yield* lifecycle.draining))
     })
 
   return { begin, finish }
 })
-
-/** The fields of the IETF draft "RateLimit header fields for HTTP". */
-const quotaHeaders = ({ quota }: RequestRecord) =>
-  quota === undefined
-    ? undefined
-    : {
-        "ratelimit-policy": `"default";q=${quota.limit};w=${Math.ceil(quota.windowSeconds)}`,
-        ratelimit: `"default";r=${quota.remaining};t=${quota.resetSeconds}`
-      }
-
-const round = (millis: number): number => Math.round(millis * 1000) / 1000

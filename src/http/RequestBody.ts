@@ -3,12 +3,16 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
-import { InvalidRequest, Overloaded, PayloadTooLarge, RequestTimeout } from "../domain/Failure.ts"
+import { InvalidRequest, Overloaded, PayloadTooLarge, RequestTimeout, type ShuttingDown } from "../domain/Failure.ts"
+import type { Ending } from "../services/Ending.ts"
 import { Settings } from "../services/Settings.ts"
 
 /** The events by which the server tells whoever reads a body that it won't come: its rest is overdue, or nonsense. */
 export const overdueBody = "ai-ticket overdue body"
 export const brokenBody = "ai-ticket broken body"
+
+/** Why there is no body. */
+type Unread = PayloadTooLarge | InvalidRequest | RequestTimeout | Overloaded | ShuttingDown
 
 /** How many bodies of the largest size may be in memory at once while they are received. */
 const largestBodiesAtOnce = 64
@@ -23,9 +27,11 @@ const largestBodiesAtOnce = 64
 export class RequestBody extends Context.Service<
   RequestBody,
   {
+    /** Fails with the ending's error if that comes first. */
     readonly read: (
-      request: HttpServerRequest.HttpServerRequest
-    ) => Effect.Effect<string, PayloadTooLarge | InvalidRequest | RequestTimeout | Overloaded>
+      request: HttpServerRequest.HttpServerRequest,
+      ending: Ending<ShuttingDown>
+    ) => Effect.Effect<string, Unread>
   }
 >()("ai-ticket/http/RequestBody") {
   static readonly layer = Layer.effect(
@@ -33,7 +39,7 @@ export class RequestBody extends Context.Service<
     Effect.map(Settings, ({ maxBodyBytes: limitBytes }) => {
       let received = 0
       return RequestBody.of({
-        read: (request) =>
+        read: (request, ending) =>
           Effect.callback((resume) => {
             if (Number(request.headers["content-length"] ?? 0) > limitBytes) {
               return resume(Effect.fail(new PayloadTooLarge({ limitBytes })))
@@ -41,9 +47,7 @@ export class RequestBody extends Context.Service<
             const incoming = NodeHttpServerRequest.toIncomingMessage(request)
             const chunks: Array<Uint8Array> = []
             let bytes = 0
-            const finish = (
-              result: ReturnType<typeof decode> | Effect.Effect<never, PayloadTooLarge | Overloaded | RequestTimeout>
-            ) => {
+            const finish = (result: Effect.Effect<string, Unread>) => {
               stop()
               resume(result)
             }
@@ -66,7 +70,9 @@ export class RequestBody extends Context.Service<
               [brokenBody, onError],
               [overdueBody, onTimeout]
             ] as const
+            let forget = () => {}
             const stop = () => {
+              forget()
               received -= bytes
               bytes = 0
               for (const [event, listener] of listeners) incoming.off(event, listener)
@@ -75,6 +81,7 @@ export class RequestBody extends Context.Service<
               NodeHttpServerRequest.toServerResponse(request).writeContinue()
             }
             for (const [event, listener] of listeners) incoming.on(event, listener)
+            forget = ending((error) => finish(Effect.fail(error)))
             return Effect.sync(stop)
           })
       })

@@ -20,6 +20,11 @@ export const allowedMethods = (path: string): ReadonlyArray<string> | undefined 
 /** The path as a label: one of ours, or `other`. */
 export const routeLabel = (path: string): string => (isRoute(path) ? path : "other")
 
+/** Whether a route asks a model for something. */
+export const isInference = (route: string): boolean => inferenceRoutes.has(route)
+
+const inferenceRoutes: ReadonlySet<string> = new Set<RoutePath>(["/event"])
+
 /** The method as a label: one that servers know, or `other`. */
 export const methodLabel = (method: string): string => (knownMethods.has(method) ? method : "other")
 

@@ -2,8 +2,11 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import { DeadlineExceeded } from "../domain/Failure.ts"
+import { type Ending, either, endedBy } from "./Ending.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
+import type { Timer } from "./Timer.ts"
 
 /** The moment, in monotonic milliseconds, by which the current request must have its answer. */
 export const Deadline = Context.Reference<number>("ai-ticket/Deadline", {
@@ -15,25 +18,32 @@ export const remainingMillis: Effect.Effect<number> = Effect.gen(function* () {
   return Math.max(0, (yield* Deadline) - (yield* monotonicMillis))
 })
 
+/** A time budget, which counts from now or from the moment given. */
+export interface TimeBudget {
+  readonly timer: Timer
+  readonly budget: Duration.Input
+  /** Monotonic milliseconds. */
+  readonly startedAt?: number | undefined
+}
+
+/** When a budget that begins here is used up, and the ending that comes then. It never lengthens one it stands in. */
+export const deadlineOf = (fiber: Fiber.Fiber<unknown, unknown>, { budget, startedAt, timer }: TimeBudget) => {
+  const start = startedAt ?? millisOf(fiber.getRef(Clock.Clock))
+  const at = Math.min(start + Duration.toMillis(Duration.fromInputUnsafe(budget)), fiber.getRef(Deadline))
+  const exceeded: Ending<DeadlineExceeded> = (end) =>
+    timer.at(at, () => end(new DeadlineExceeded({ budgetMillis: Math.max(0, at - start) })))
+  return { at, exceeded }
+}
+
 /**
- * Gives `self` a time budget, which counts from now or from the moment given. It never lengthens one that it stands in
- * already.
- *
- * When the budget is used up `self` is interrupted, with all that its interruption cleans up, and `DeadlineExceeded`
- * is the answer.
+ * Gives `self` a time budget, and other reasons to end early. When the budget is used up `self` is interrupted, with all
+ * that its interruption cleans up, and `DeadlineExceeded` is the answer.
  */
 export const withDeadline =
-  (budget: Duration.Input, startedAt?: number) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
+  <E2 = never>(budget: TimeBudget, other?: Ending<E2>) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2 | DeadlineExceeded, R> =>
     Effect.withFiber((fiber) => {
-      const now = millisOf(fiber.getRef(Clock.Clock))
-      const start = startedAt ?? now
-      const asked = Duration.toMillis(Duration.fromInputUnsafe(budget))
-      const at = Math.min(start + asked, fiber.getRef(Deadline))
-      return Effect.raceFirst(
-        Effect.provideService(self, Deadline, at),
-        Effect.flatMap(Effect.sleep(Math.max(0, at - now)), () =>
-          Effect.fail(new DeadlineExceeded({ budgetMillis: Math.max(0, at - start) }))
-        )
-      )
+      const { at, exceeded } = deadlineOf(fiber, budget)
+      const ending: Ending<E2 | DeadlineExceeded> = other === undefined ? exceeded : either(exceeded, other)
+      return endedBy(ending)(Effect.provideService(self, Deadline, at))
     })

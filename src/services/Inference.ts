@@ -1,25 +1,23 @@
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type { BackendError } from "../domain/BackendError.ts"
-import type { Completion, Generation } from "../domain/Completion.ts"
+import * as Stream from "effect/Stream"
+import type { Answer, Completion } from "../domain/Completion.ts"
 import { decodeEvent, type InferenceEvent } from "../domain/Event.ts"
-import type { InferenceFailure } from "../domain/Failure.ts"
+import type { CutShort, InferenceFailure } from "../domain/Failure.ts"
+import type { AnswerPart, GenerationRequest } from "../domain/Generation.ts"
+import { makeAttempts } from "./Attempts.ts"
 import { Breaker } from "./Breaker.ts"
-import { CurrentRequest } from "./CurrentRequest.ts"
-import { withDeadline } from "./Deadline.ts"
-import { firstAnswer } from "./FallbackPlan.ts"
-import { type Endpoint, InferenceBackend } from "./InferenceBackend.ts"
+import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
+import { type Ending, either, endedBy } from "./Ending.ts"
+import { InferenceBackend } from "./InferenceBackend.ts"
 import { Metrics } from "./Metrics.ts"
-import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
-import { RetryBudget } from "./RetryBudget.ts"
-import { type Allowance, makeAllowance, retrying } from "./RetryPolicy.ts"
+import { monotonicMillis } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
-import { type Slot, WaitingLine } from "./WaitingLine.ts"
+import { makeTimer } from "./Timer.ts"
+import { Slot, WaitingLine } from "./WaitingLine.ts"
 
 /** What a caller may ask for beside the event. */
 export interface EventOptions {
@@ -27,16 +25,26 @@ export interface EventOptions {
   readonly timeout?: Duration.Input
   /** When the request began, in monotonic milliseconds, if it began before this call: the budget counts from there. */
   readonly startedAt?: number
+  /** What else may cut it short, and with which error. */
+  readonly ending?: Ending<CutShort>
 }
 
 /**
- * The one typed program behind HTTP, CLI and library: an event as it was sent goes in, a completion or one of
- * `InferenceFailure` comes out. Interrupting it aborts the generation at the backend, in whatever phase it is.
+ * The one typed program behind HTTP, CLI and library: what is asked for goes in, an answer or one of `InferenceFailure`
+ * comes out. Interrupting it aborts the generation at the backend, in whatever phase it is.
+ *
+ * A stream fails before its first part as a whole answer would, and later only when it breaks off: there are no retries
+ * once somebody has read a token. Whoever stops reading it aborts the generation.
  */
 export class Inference extends Context.Service<
   Inference,
   {
+    /** An event as it was sent. */
     readonly onEvent: (event: unknown, options?: EventOptions) => Effect.Effect<Completion, InferenceFailure>
+    readonly streamEvent: (event: unknown, options?: EventOptions) => Stream.Stream<AnswerPart, InferenceFailure>
+    /** What a client of another protocol asks for. */
+    readonly complete: (request: GenerationRequest, options?: EventOptions) => Effect.Effect<Answer, InferenceFailure>
+    readonly stream: (request: GenerationRequest, options?: EventOptions) => Stream.Stream<AnswerPart, InferenceFailure>
   }
 >()("ai-ticket/services/Inference") {
   static readonly layer = Layer.effect(
@@ -45,63 +53,64 @@ export class Inference extends Context.Service<
       const { logContent, requestTimeoutSeconds } = yield* Settings
       const backend = yield* InferenceBackend
       const breaker = yield* Breaker
-      const budget = yield* RetryBudget
       const line = yield* WaitingLine
       const metrics = yield* Metrics
       const random = yield* SecureRandom.SecureRandom
+      const attempts = yield* makeAttempts
+      const timer = yield* makeTimer
       const longest = Duration.seconds(requestTimeoutSeconds)
 
-      /** One attempt, counted however it ends. */
-      const attempt = (endpoint: Endpoint, event: InferenceEvent) =>
-        Effect.withFiber<Generation, BackendError, Slot>((fiber) => {
-          const clock = fiber.getRef(Clock.Clock)
-          const request = fiber.getRef(CurrentRequest)
-          const start = millisOf(clock)
-          return Effect.onExit(endpoint.attempt(event), (exit) =>
-            Effect.sync(() => {
-              const millis = millisOf(clock) - start
-              if (request !== undefined) request.backendMillis += millis
-              metrics.attempt({ backend: backend.name, endpoint: endpoint.name, outcome: outcomeOf(exit), millis })
-            })
-          )
-        })
-
-      /** Retries at one endpoint. */
-      const persist = (endpoint: Endpoint, event: InferenceEvent, allowance: Allowance) => {
-        const again = Effect.suspend(() => {
-          metrics.retry(backend.name, endpoint.name)
-          return attempt(endpoint, event)
-        })
-        return retrying(attempt(endpoint, event), again, allowance)
-      }
-
-      /** Endpoint after endpoint of the backend. */
-      const generate = Effect.fnUntraced(function* (event: InferenceEvent) {
-        yield* budget.deposit
-        const allowance = makeAllowance(budget)
-        return yield* firstAnswer(
-          backend.endpoints,
-          (endpoint) =>
-            Effect.map(persist(endpoint, event, allowance), (generation) => ({ generation, endpoint: endpoint.name })),
-          allowance,
-          Effect.sync(() => metrics.fallback(backend.name))
-        )
+      const budgetOf = ({ startedAt, timeout }: EventOptions) => ({
+        timer,
+        budget: timeout === undefined ? longest : Duration.min(Duration.fromInputUnsafe(timeout), longest),
+        startedAt
       })
 
-      const answer = Effect.fnUntraced(function* (event: InferenceEvent) {
+      const answer = Effect.fnUntraced(function* (request: GenerationRequest) {
         const start = yield* monotonicMillis
         yield* breaker.check
-        const { endpoint, generation } = yield* line.withSlot(breaker.guard(generate(event)))
+        const { endpoint, generation } = yield* line.withSlot(breaker.guard(attempts.whole(request)))
         metrics.firstToken(backend.name, (yield* monotonicMillis) - start)
-        if (generation.usage !== undefined) metrics.tokens(backend.name, generation.usage)
-        return {
-          ...generation,
-          text: generation.text.trim(),
-          id: event.id ?? (yield* random.uuidV4()),
-          backend: backend.name,
-          endpoint
-        } satisfies Completion
+        if (generation.usage !== undefined) {
+          metrics.tokens(backend.name, generation.usage)
+          metrics.delivered(backend.name, generation.usage.completionTokens)
+        }
+        return { ...generation, backend: backend.name, endpoint } satisfies Answer
       })
+
+      const complete = (request: GenerationRequest, options: EventOptions = {}) =>
+        withDeadline(budgetOf(options), options.ending)(answer(request))
+
+      /** Line, retries and fallbacks, until the first text is there; the slot is kept until the scope closes. */
+      const begin = Effect.fnUntraced(function* (request: GenerationRequest, ending: Ending<CutShort>) {
+        const start = yield* monotonicMillis
+        yield* breaker.check
+        const slot = yield* line.enter
+        const begun = yield* breaker.guard(attempts.streamed(request, ending)).pipe(Effect.provideService(Slot, slot))
+        metrics.firstToken(backend.name, (yield* monotonicMillis) - start)
+        return begun
+      })
+
+      const stream = (request: GenerationRequest, options: EventOptions = {}) =>
+        Stream.unwrap(
+          Effect.withFiber((fiber) => {
+            const { at, exceeded } = deadlineOf(fiber, budgetOf(options))
+            const ending = options.ending === undefined ? exceeded : either(exceeded, options.ending)
+            return begin(request, ending).pipe(
+              Effect.provideService(Deadline, at),
+              endedBy(ending),
+              Effect.map(({ endpoint, model, parts }) =>
+                Stream.concat(
+                  Stream.succeed<AnswerPart>({
+                    ...{ _tag: "Start", backend: backend.name, endpoint },
+                    ...(model === undefined ? {} : { model })
+                  }),
+                  Stream.fromPull(Effect.succeed(parts))
+                )
+              )
+            )
+          })
+        )
 
       const logged = (event: InferenceEvent, completion: Completion) =>
         logContent
@@ -109,21 +118,25 @@ export class Inference extends Context.Service<
           : Effect.void
 
       return Inference.of({
-        onEvent: Effect.fnUntraced(function* (input: unknown, options: EventOptions = {}) {
+        complete,
+        stream,
+        onEvent: Effect.fnUntraced(function* (input: unknown, options?: EventOptions) {
           const event = yield* Effect.fromResult(decodeEvent(input))
-          const asked = options.timeout === undefined ? longest : Duration.fromInputUnsafe(options.timeout)
-          return yield* answer(event).pipe(
-            withDeadline(Duration.min(asked, longest), options.startedAt),
-            Effect.tap((completion) => logged(event, completion))
-          )
-        })
+          const answer = yield* complete(requestOf(event), options)
+          const id = event.id ?? (yield* random.uuidV4())
+          const completion = { ...answer, text: answer.text.trim(), id }
+          yield* logged(event, completion)
+          return completion
+        }),
+        streamEvent: (input, options) =>
+          Stream.unwrap(Effect.map(Effect.fromResult(decodeEvent(input)), (event) => stream(requestOf(event), options)))
       })
     })
   )
 }
 
-const outcomeOf = (exit: Exit.Exit<Generation, BackendError>) => {
-  if (Exit.isSuccess(exit)) return "success"
-  const failure = Exit.findErrorOption(exit)
-  return failure._tag === "Some" ? failure.value.code : Exit.hasInterrupts(exit) ? "aborted" : "internal_error"
-}
+const requestOf = ({ parameters, prompt }: InferenceEvent): GenerationRequest => ({
+  _tag: "Prompt",
+  prompt,
+  parameters
+})

@@ -1,25 +1,48 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
 import type { BackendError } from "../domain/BackendError.ts"
-import type { Generation } from "../domain/Completion.ts"
-import type { SamplingParameters } from "../domain/SamplingParameters.ts"
+import type { CutShort } from "../domain/Failure.ts"
+import type { Generation, GenerationPart, GenerationRequest } from "../domain/Generation.ts"
+import type { Ending } from "./Ending.ts"
 import type { Slot } from "./WaitingLine.ts"
 
-/** What a backend is asked for. */
-export interface GenerationRequest {
-  readonly prompt: string
-  readonly parameters: SamplingParameters
+export type { GenerationRequest } from "../domain/Generation.ts"
+
+/** Some parts of a stream. */
+export type Parts = readonly [GenerationPart, ...ReadonlyArray<GenerationPart>]
+
+/** A generation whose first text has come, or that ended without any. */
+export interface Begun {
+  readonly model?: string
+  /**
+   * The next parts, the first text among them. After the end part it is done; a stream that breaks off before its end
+   * part fails, however politely the connection was closed.
+   */
+  readonly parts: Pull.Pull<Parts, BackendError | CutShort>
 }
 
 /** One way to reach the model of a backend. */
 export interface Endpoint {
   /** A fixed word, fit for a metric label: `chat`, `completion`, `generate`. */
   readonly name: string
+  /** Whether this endpoint has a way to say what is asked for. */
+  readonly serves: (request: GenerationRequest) => boolean
   /**
-   * One attempt, without retries. Its text is not empty. Interrupting it aborts the generation at the backend; the
-   * slot stays taken until the backend has heard of it.
+   * One attempt, without retries. Its text is not empty where one must come. Interrupting it aborts the generation at
+   * the backend; the slot stays taken until the backend has heard of it.
    */
   readonly attempt: (request: GenerationRequest) => Effect.Effect<Generation, BackendError, Slot>
+  /**
+   * One attempt at a stream, without retries; it returns with the first text, up to which a failure leaves nothing
+   * behind, so that another attempt may follow. Closing the scope before the end part aborts the generation. From then
+   * on the ending makes the parts fail, those that are waited for too.
+   */
+  readonly begin: (
+    request: GenerationRequest,
+    ending: Ending<CutShort>
+  ) => Effect.Effect<Begun, BackendError, Slot | Scope.Scope>
 }
 
 /** Whether a backend answers, and how busy it says it is. */

@@ -1,23 +1,25 @@
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import { ShuttingDown } from "../domain/Failure.ts"
+import type { Ending } from "./Ending.ts"
 import { Settings } from "./Settings.ts"
 
 /**
  * Whether this instance takes work, and what it has in hand.
  *
- * Draining refuses new work, lets what is in hand end within the grace period, and then cancels the rest, each with
- * its abort and an answer of `ShuttingDown`.
+ * Draining refuses new work, lets what is in hand end within the grace period, and then ends the rest, each with its
+ * abort and an answer of `ShuttingDown`.
  */
 export class Lifecycle extends Context.Service<
   Lifecycle,
   {
     readonly draining: Effect.Effect<boolean>
-    /** Runs as work in hand; fails with `ShuttingDown` when draining, or when the grace period ends first. */
-    readonly work: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ShuttingDown, R>
+    /** Runs as work in hand, which must heed the ending; fails with `ShuttingDown` when draining. */
+    readonly work: <A, E, R>(
+      self: (ending: Ending<ShuttingDown>) => Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, E | ShuttingDown, R>
     /** Turns readiness, and returns when nothing is in hand any more. */
     readonly drain: Effect.Effect<void>
   }
@@ -26,29 +28,38 @@ export class Lifecycle extends Context.Service<
     Lifecycle,
     Effect.gen(function* () {
       const { shutdownGraceSeconds } = yield* Settings
-      const cancelled = yield* Deferred.make<never, ShuttingDown>()
       const idle = yield* Latch.make(true)
+      const told = new Set<(error: ShuttingDown) => void>()
       let draining = false
+      let cancelled = false
       let inHand = 0
 
-      const begin = Effect.suspend(() => {
-        if (draining) return Effect.fail(new ShuttingDown())
-        inHand += 1
-        return idle.close
+      /** The end of the grace period; whoever asks after it is told at once. */
+      const ending: Ending<ShuttingDown> = (end) => {
+        if (cancelled) end(new ShuttingDown())
+        else told.add(end)
+        return () => told.delete(end)
+      }
+
+      const cancel = Effect.sync(() => {
+        cancelled = true
+        for (const end of told) end(new ShuttingDown())
       })
-      const end = Effect.suspend(() => {
+
+      const leave = Effect.sync(() => {
         inHand -= 1
-        return inHand === 0 ? idle.open : Effect.void
+        if (inHand === 0) idle.openUnsafe()
       })
 
       return Lifecycle.of({
         draining: Effect.sync(() => draining),
-        work: (self) =>
-          Effect.acquireUseRelease(
-            begin,
-            () => Effect.raceFirst(self, Deferred.await(cancelled)),
-            () => end
-          ),
+        work: <A, E, R>(self: (ending: Ending<ShuttingDown>) => Effect.Effect<A, E, R>) =>
+          Effect.uninterruptibleMask((restore): Effect.Effect<A, E | ShuttingDown, R> => {
+            if (draining) return Effect.fail(new ShuttingDown())
+            inHand += 1
+            idle.closeUnsafe()
+            return Effect.ensuring(restore(Effect.suspend(() => self(ending))), leave)
+          }),
         drain: Effect.gen(function* () {
           draining = true
           yield* Effect.logInfo(`Draining: ${inHand} requests in hand`)
@@ -57,7 +68,7 @@ export class Lifecycle extends Context.Service<
               duration: shutdownGraceSeconds * 1000,
               orElse: () =>
                 Effect.logWarning(`Cancelling ${inHand} requests: the grace period is over`).pipe(
-                  Effect.andThen(Deferred.fail(cancelled, new ShuttingDown())),
+                  Effect.andThen(cancel),
                   Effect.andThen(idle.await)
                 )
             })

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
-import type { Usage } from "../domain/Completion.ts"
 import type { ErrorCode } from "../domain/ErrorCatalogue.ts"
+import type { Usage } from "../domain/Generation.ts"
 import { Settings } from "./Settings.ts"
 
 /** How an attempt at a backend ended. */
@@ -41,6 +41,9 @@ interface Recorder {
   readonly queueWait: (millis: number) => void
   readonly breaker: (backend: string, state: BreakerState) => void
   readonly tokens: (backend: string, usage: Usage) => void
+  /** Tokens that a caller got, and tokens that were generated for nobody. */
+  readonly delivered: (backend: string, tokens: number) => void
+  readonly wasted: (backend: string, tokens: number) => void
   readonly firstToken: (backend: string, millis: number) => void
   readonly overhead: (millis: number) => void
 }
@@ -101,6 +104,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   const queueWait = slow("queue_wait_seconds", "Time requests waited for their slot")
   const breakerState = gauge("backend_breaker_state", "1 for the state a backend's breaker is in")
   const tokens = counter("tokens_total", "Tokens the backends say they read (input) and wrote (output)")
+  const generated = counter("generated_tokens_total", "Tokens generated, by whether a caller got them")
   const firstToken = slow(
     "time_to_first_token_seconds",
     "Time until the caller could read the first token: the whole answer, where it isn't streamed"
@@ -151,6 +155,8 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
       tokens.update({ backend, direction: "input" }, usage.promptTokens)
       tokens.update({ backend, direction: "output" }, usage.completionTokens)
     },
+    delivered: (backend, tokens) => generated.update({ backend, fate: "delivered" }, tokens),
+    wasted: (backend, tokens) => generated.update({ backend, fate: "wasted" }, tokens),
     firstToken: (backend, millis) => firstToken.update({ backend }, millis / 1000),
     overhead: (millis) => overhead.update({}, millis / 1000)
   }

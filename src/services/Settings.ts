@@ -99,6 +99,14 @@ export const definitions = {
     variable: "AI_TICKET_SHUTDOWN_GRACE_SECONDS",
     description: "How long work in flight may go on after SIGTERM"
   }),
+  streamStallSeconds: required(seconds(0.1, 3600), "30", {
+    variable: "AI_TICKET_STREAM_STALL_SECONDS",
+    description: "How long a reader of a stream may read nothing before it loses it"
+  }),
+  streamKeepAliveSeconds: required(seconds(0.1, 3600), "15", {
+    variable: "AI_TICKET_STREAM_KEEP_ALIVE_SECONDS",
+    description: "How long a stream may be silent before a comment keeps its connection alive"
+  }),
   maxBodyBytes: required(wholeNumber(1, 1_073_741_824), "1048576", {
     variable: "AI_TICKET_MAX_BODY_BYTES",
     description: "The largest body that is read"

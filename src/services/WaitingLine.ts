@@ -5,7 +5,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import { Overloaded } from "../domain/Failure.ts"
 import { CurrentRequest, type RequestRecord } from "./CurrentRequest.ts"
 import { Metrics } from "./Metrics.ts"
@@ -26,6 +25,10 @@ export class WaitingLine extends Context.Service<
   {
     /** Runs with a slot, after waiting for it. A full line fails with `Overloaded` at once. */
     readonly withSlot: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Overloaded, Exclude<R, Slot>>
+    /** Waits for a slot and keeps it until the scope closes. */
+    readonly enter: Effect.Effect<Scope.Closeable, Overloaded, Scope.Scope>
+    /** Whether one who came now would have to wait. */
+    readonly busy: Effect.Effect<boolean>
     readonly waiting: Effect.Effect<number>
     readonly inUse: Effect.Effect<number>
   }
@@ -35,38 +38,15 @@ export class WaitingLine extends Context.Service<
     Effect.gen(function* () {
       const { queueLimit, slots } = yield* Settings
       const metrics = yield* Metrics
-      const semaphore = yield* Semaphore.make(slots)
       const serviceTime = makeMovingAverage()
       const releasing = new Set<Fiber.Fiber<void>>()
-      // Everybody between the door and the given-back slot; those in use are among them.
-      let admitted = 0
+      /** In the order they came: a set remembers it, and forgets one in the middle at once. */
+      const waiting = new Set<Visit>()
       let inUse = 0
-      metrics.readLine(() => ({ waiting: admitted - inUse, inUse }))
+      metrics.readLine(() => ({ waiting: waiting.size, inUse }))
 
       // A slot given back behind the caller's back is still given back before the layer is gone.
       yield* Effect.addFinalizer(() => Fiber.awaitAll(releasing))
-
-      /** Closes the slot, with the cleanups it holds, and lets the next one in. */
-      const giveBack = (visit: Visit, exit: Exit.Exit<unknown, unknown>) =>
-        Effect.ensuring(
-          Scope.close(visit.slot, exit),
-          Effect.sync(() => {
-            admitted -= 1
-            if (visit.takenAt === undefined) return
-            inUse -= 1
-            serviceTime.add(millisOf(visit.clock) - visit.takenAt)
-          })
-        )
-
-      const leave = (visit: Visit, exit: Exit.Exit<unknown, unknown>) => {
-        if (visit.takenAt === undefined) noteWait(visit)
-        if (!Exit.hasInterrupts(exit)) return giveBack(visit, exit)
-        // A caller who left doesn't wait for the cleanups.
-        return Effect.map(Effect.forkDetach(giveBack(visit, exit), { startImmediately: true }), (fiber) => {
-          releasing.add(fiber)
-          fiber.addObserver(() => releasing.delete(fiber))
-        })
-      }
 
       const beginUse = (visit: Visit) => {
         visit.takenAt = millisOf(visit.clock)
@@ -75,34 +55,96 @@ export class WaitingLine extends Context.Service<
         noteWait(visit)
       }
 
+      const letNextIn = () => {
+        const [next] = waiting
+        if (next === undefined || inUse >= slots) return
+        waiting.delete(next)
+        beginUse(next)
+        next.wake()
+      }
+
+      const begin = (fiber: Fiber.Fiber<unknown, unknown>): Visit => {
+        const clock = fiber.getRef(Clock.Clock)
+        return {
+          clock,
+          request: fiber.getRef(CurrentRequest),
+          slot: Scope.makeUnsafe(),
+          enteredAt: millisOf(clock),
+          takenAt: undefined,
+          wake: () => {}
+        }
+      }
+
+      /** Full for one more: when the next place is likely to be free. */
+      const full = () =>
+        inUse + waiting.size < slots + queueLimit
+          ? undefined
+          : Effect.fail(new Overloaded({ retryAfterMillis: serviceTime.average() / slots }))
+
+      /** Returns once the slot is there. From here on `leave` must follow. */
+      const wait = (visit: Visit): Effect.Effect<void> => {
+        if (inUse < slots && waiting.size === 0) {
+          beginUse(visit)
+          return Effect.void
+        }
+        return Effect.callback<void>((resume) => {
+          waiting.add(visit)
+          visit.wake = () => resume(Effect.void)
+        })
+      }
+
+      /** Closes the slot, with the cleanups it holds, and lets the next one in. */
+      const giveBack = (visit: Visit, exit: Exit.Exit<unknown, unknown>) =>
+        Effect.ensuring(
+          Scope.close(visit.slot, exit),
+          Effect.sync(() => {
+            inUse -= 1
+            serviceTime.add(millisOf(visit.clock) - (visit.takenAt ?? 0))
+            letNextIn()
+          })
+        )
+
+      const leave = (visit: Visit, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+        if (visit.takenAt === undefined) {
+          waiting.delete(visit)
+          noteWait(visit)
+          return Effect.void
+        }
+        if (!Exit.hasInterrupts(exit)) return giveBack(visit, exit)
+        // A caller who left doesn't wait for the cleanups.
+        return Effect.map(Effect.forkDetach(giveBack(visit, exit), { startImmediately: true }), (fiber) => {
+          releasing.add(fiber)
+          fiber.addObserver(() => releasing.delete(fiber))
+        })
+      }
+
       return WaitingLine.of({
-        waiting: Effect.sync(() => admitted - inUse),
+        busy: Effect.sync(() => inUse >= slots || waiting.size > 0),
+        waiting: Effect.sync(() => waiting.size),
         inUse: Effect.sync(() => inUse),
         withSlot: <A, E, R>(self: Effect.Effect<A, E, R>) =>
           Effect.uninterruptibleMask((restore) =>
             Effect.withFiber<A, E | Overloaded, Exclude<R, Slot>>((fiber) => {
-              if (admitted >= slots + queueLimit) {
-                // When the next place is likely to be free.
-                return Effect.fail(new Overloaded({ retryAfterMillis: serviceTime.average() / slots }))
-              }
-              admitted += 1
-              const clock = fiber.getRef(Clock.Clock)
-              const visit: Visit = {
-                clock,
-                request: fiber.getRef(CurrentRequest),
-                slot: Scope.makeUnsafe(),
-                enteredAt: millisOf(clock),
-                takenAt: undefined
-              }
-              return restore(Scope.provide(semaphore.takeScoped(1), visit.slot)).pipe(
-                Effect.flatMap(() => {
-                  beginUse(visit)
-                  return restore(Effect.provideService(self, Slot, visit.slot))
-                }),
-                Effect.onExit((exit) => leave(visit, exit))
-              )
+              const refused = full()
+              if (refused !== undefined) return refused
+              const visit = begin(fiber)
+              return Effect.flatMap(restore(wait(visit)), () =>
+                restore(Effect.provideService(self, Slot, visit.slot))
+              ).pipe(Effect.onExit((exit) => leave(visit, exit)))
             })
-          )
+          ),
+        enter: Effect.uninterruptibleMask((restore) =>
+          Effect.withFiber((fiber) => {
+            const refused = full()
+            if (refused !== undefined) return refused
+            const visit = begin(fiber)
+            return restore(wait(visit)).pipe(
+              Effect.onInterrupt(() => leave(visit, Exit.interrupt())),
+              Effect.andThen(Effect.addFinalizer((exit) => leave(visit, exit))),
+              Effect.as(visit.slot)
+            )
+          })
+        )
       })
     })
   )
@@ -114,6 +156,7 @@ interface Visit {
   readonly slot: Scope.Closeable
   readonly enteredAt: number
   takenAt: number | undefined
+  wake: () => void
 }
 
 /** The time in line, whether a slot was the end of it or not. */

@@ -25,6 +25,8 @@ const wrong: Record<SettingName, string> = {
   requestTimeoutSeconds: "0",
   receiveTimeoutSeconds: "3601",
   shutdownGraceSeconds: "-5",
+  streamStallSeconds: "0",
+  streamKeepAliveSeconds: "never",
   maxBodyBytes: "1MiB",
   retryBudgetPercent: "20%",
   retryBudgetPerSecond: "1.5"

@@ -2,15 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
-import { remainingMillis, withDeadline } from "../../src/services/Deadline.ts"
+import { remainingMillis } from "../../src/services/Deadline.ts"
 import { monotonicMillis } from "../../src/services/MonotonicClock.ts"
+import { withinBudget } from "../support/WithinBudget.ts"
 
 const forked = <A, E>(self: Effect.Effect<A, E>) => Effect.forkChild(self, { startImmediately: true })
 
 describe("withDeadline", () => {
   it.effect("lets through what ends in time", () =>
     Effect.gen(function* () {
-      const fiber = yield* forked(Effect.as(Effect.sleep(999), "done").pipe(withDeadline("1 second")))
+      const fiber = yield* forked(Effect.as(Effect.sleep(999), "done").pipe(withinBudget("1 second")))
       yield* TestClock.adjust(999)
       assert.strictEqual(yield* Fiber.join(fiber), "done")
     })
@@ -18,7 +19,7 @@ describe("withDeadline", () => {
 
   it.effect("leaves other failures alone", () =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* Effect.flip(withDeadline("1 second")(Effect.fail("mine"))), "mine")
+      assert.strictEqual(yield* Effect.flip(withinBudget("1 second")(Effect.fail("mine"))), "mine")
     })
   )
 
@@ -30,7 +31,7 @@ describe("withDeadline", () => {
           cleanedAt = left
         })
       )
-      const fiber = yield* forked(Effect.flip(withDeadline("2500 millis")(slow)))
+      const fiber = yield* forked(Effect.flip(withinBudget("2500 millis")(slow)))
       yield* TestClock.adjust(2499)
       assert.isUndefined(fiber.pollUnsafe())
       yield* TestClock.adjust(1)
@@ -43,15 +44,15 @@ describe("withDeadline", () => {
 
   it.effect("leaves no more time than a deadline it stands in", () =>
     Effect.gen(function* () {
-      const inner = withDeadline("1 hour")(remainingMillis)
-      assert.strictEqual(yield* withDeadline("1 second")(inner), 1000)
+      const inner = withinBudget("1 hour")(remainingMillis)
+      assert.strictEqual(yield* withinBudget("1 second")(inner), 1000)
     })
   )
 
   it.effect("never lengthens a deadline it stands in", () =>
     Effect.gen(function* () {
-      const inner = Effect.never.pipe(withDeadline("1 hour"))
-      const fiber = yield* forked(Effect.flip(withDeadline("1 second")(inner)))
+      const inner = Effect.never.pipe(withinBudget("1 hour"))
+      const fiber = yield* forked(Effect.flip(withinBudget("1 second")(inner)))
       yield* TestClock.adjust("1 second")
       const error = yield* Fiber.join(fiber)
       assert.strictEqual(error.budgetMillis, 1000)
@@ -60,8 +61,8 @@ describe("withDeadline", () => {
 
   it.effect("shortens a deadline it stands in", () =>
     Effect.gen(function* () {
-      const inner = Effect.catchTag(withDeadline("1 second")(Effect.never), "DeadlineExceeded", () => remainingMillis)
-      const fiber = yield* forked(withDeadline("1 hour")(inner))
+      const inner = Effect.catchTag(withinBudget("1 second")(Effect.never), "DeadlineExceeded", () => remainingMillis)
+      const fiber = yield* forked(withinBudget("1 hour")(inner))
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(fiber), 3_599_000)
     })
@@ -72,8 +73,8 @@ describe("withDeadline", () => {
       yield* TestClock.adjust("1 minute")
       const begun = yield* monotonicMillis
       yield* TestClock.adjust(400)
-      assert.strictEqual(yield* withDeadline("1 second", begun)(remainingMillis), 600)
-      const fiber = yield* forked(Effect.flip(withDeadline("1 second", begun)(Effect.never)))
+      assert.strictEqual(yield* withinBudget("1 second", begun)(remainingMillis), 600)
+      const fiber = yield* forked(Effect.flip(withinBudget("1 second", begun)(Effect.never)))
       yield* TestClock.adjust(599)
       assert.isUndefined(fiber.pollUnsafe())
       yield* TestClock.adjust(1)
@@ -90,7 +91,7 @@ describe("withDeadline", () => {
           started = true
         })
       )
-      const error = yield* Effect.flip(withDeadline(0)(late))
+      const error = yield* Effect.flip(withinBudget(0)(late))
       assert.strictEqual(error._tag, "DeadlineExceeded")
       assert.isFalse(started)
     })
@@ -106,7 +107,7 @@ describe("remainingMillis", () => {
 
   it.effect("counts down with the clock", () =>
     Effect.gen(function* () {
-      const fiber = yield* forked(withDeadline("1 second")(Effect.andThen(Effect.sleep(300), remainingMillis)))
+      const fiber = yield* forked(withinBudget("1 second")(Effect.andThen(Effect.sleep(300), remainingMillis)))
       yield* TestClock.adjust(300)
       assert.strictEqual(yield* Fiber.join(fiber), 700)
     })

@@ -38,8 +38,8 @@ describe("Inference.onEvent", () => {
       const { ask, backend } = yield* inferenceAbove({ chat: [says("yes")] })
       yield* ask({ content: { prompt: " p\n", max_tokens: 7 }, stop: "END" })
       const [attempt] = backend.attempts
-      assert.strictEqual(attempt?.request.prompt, " p\n")
-      assert.deepStrictEqual(attempt?.request.parameters, { maxTokens: 7, temperature: 0.7, topP: 1, stop: ["END"] })
+      const parameters = { maxTokens: 7, temperature: 0.7, topP: 1, stop: ["END"] }
+      assert.deepStrictEqual(attempt?.request, { _tag: "Prompt", prompt: " p\n", parameters })
     })
   )
 

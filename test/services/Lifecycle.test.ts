@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
+import { endedBy } from "../../src/services/Ending.ts"
 import { Lifecycle } from "../../src/services/Lifecycle.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { forked } from "../support/Forked.ts"
@@ -16,23 +17,29 @@ const withGrace = (seconds: number) =>
     (context) => Context.get(context, Lifecycle)
   )
 
+/** Work that heeds the ending. */
+const work =
+  (lifecycle: Lifecycle["Service"]) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>) =>
+    lifecycle.work((ending) => endedBy(ending)(self))
+
 describe("Lifecycle", () => {
   it.effect("takes work, and passes on how it ends", () =>
     Effect.gen(function* () {
       const lifecycle = yield* withGrace(30)
       assert.isFalse(yield* lifecycle.draining)
-      assert.strictEqual(yield* lifecycle.work(Effect.succeed("done")), "done")
-      assert.strictEqual(yield* Effect.flip(lifecycle.work(Effect.fail("mine"))), "mine")
+      assert.strictEqual(yield* work(lifecycle)(Effect.succeed("done")), "done")
+      assert.strictEqual(yield* Effect.flip(work(lifecycle)(Effect.fail("mine"))), "mine")
     })
   )
 
   it.effect("drains at once with nothing in hand, whatever became of earlier work", () =>
     Effect.gen(function* () {
       const lifecycle = yield* withGrace(30)
-      yield* lifecycle.work(Effect.void)
-      yield* Effect.ignore(lifecycle.work(Effect.fail("mine")))
-      yield* Effect.exit(lifecycle.work(Effect.die("bug")))
-      yield* Fiber.interrupt(yield* forked(lifecycle.work(Effect.never)))
+      yield* work(lifecycle)(Effect.void)
+      yield* Effect.ignore(work(lifecycle)(Effect.fail("mine")))
+      yield* Effect.exit(work(lifecycle)(Effect.die("bug")))
+      yield* Fiber.interrupt(yield* forked(work(lifecycle)(Effect.never)))
       yield* lifecycle.drain
       assert.isTrue(yield* lifecycle.draining)
     })
@@ -41,12 +48,12 @@ describe("Lifecycle", () => {
   it.effect("waits for work in hand, and refuses new work meanwhile and after", () =>
     Effect.gen(function* () {
       const lifecycle = yield* withGrace(30)
-      const short = yield* forked(lifecycle.work(Effect.as(Effect.sleep("5 seconds"), "short")))
-      const long = yield* forked(lifecycle.work(Effect.as(Effect.sleep("10 seconds"), "long")))
+      const short = yield* forked(work(lifecycle)(Effect.as(Effect.sleep("5 seconds"), "short")))
+      const long = yield* forked(work(lifecycle)(Effect.as(Effect.sleep("10 seconds"), "long")))
       const draining = yield* forked(lifecycle.drain)
       assert.isTrue(yield* lifecycle.draining)
       let ran = false
-      const refused = lifecycle.work(
+      const refused = work(lifecycle)(
         Effect.sync(() => {
           ran = true
         })
@@ -71,7 +78,7 @@ describe("Lifecycle", () => {
         cleaned += 1
       })
       const stuck = Effect.onInterrupt(Effect.never, () => cleanup)
-      const fibers = [yield* forked(lifecycle.work(stuck)), yield* forked(lifecycle.work(stuck))]
+      const fibers = [yield* forked(work(lifecycle)(stuck)), yield* forked(work(lifecycle)(stuck))]
       const draining = yield* forked(lifecycle.drain)
       yield* TestClock.adjust(29_999)
       assert.deepStrictEqual(
@@ -90,7 +97,7 @@ describe("Lifecycle", () => {
   it.effect("cancels at once without a grace period", () =>
     Effect.gen(function* () {
       const lifecycle = yield* withGrace(0)
-      const stuck = yield* forked(Effect.flip(lifecycle.work(Effect.never)))
+      const stuck = yield* forked(Effect.flip(work(lifecycle)(Effect.never)))
       const draining = yield* forked(lifecycle.drain)
       yield* TestClock.adjust(0)
       assert.strictEqual((yield* Fiber.join(stuck))._tag, "ShuttingDown")
@@ -101,12 +108,12 @@ describe("Lifecycle", () => {
   it.effect("may be told to drain twice", () =>
     Effect.gen(function* () {
       const lifecycle = yield* withGrace(30)
-      const work = yield* forked(lifecycle.work(Effect.as(Effect.sleep("10 seconds"), "done")))
+      const held = yield* forked(work(lifecycle)(Effect.as(Effect.sleep("10 seconds"), "done")))
       const first = yield* forked(lifecycle.drain)
       yield* TestClock.adjust("5 seconds")
       const second = yield* forked(lifecycle.drain)
       yield* TestClock.adjust("5 seconds")
-      assert.strictEqual(yield* Fiber.join(work), "done")
+      assert.strictEqual(yield* Fiber.join(held), "done")
       yield* Fiber.joinAll([first, second])
       yield* lifecycle.drain
     })
@@ -115,9 +122,9 @@ describe("Lifecycle", () => {
   it.effect("doesn't wait for somebody who left", () =>
     Effect.gen(function* () {
       const lifecycle = yield* withGrace(30)
-      const work = yield* forked(lifecycle.work(Effect.never))
+      const held = yield* forked(work(lifecycle)(Effect.never))
       const draining = yield* forked(lifecycle.drain)
-      yield* Fiber.interrupt(work)
+      yield* Fiber.interrupt(held)
       yield* Fiber.join(draining)
     })
   )

@@ -10,7 +10,7 @@ import { Metrics } from "../../src/services/Metrics.ts"
 import { Readiness } from "../../src/services/Readiness.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { WaitingLine } from "../../src/services/WaitingLine.ts"
-import { backendError, says } from "../support/FakeBackend.ts"
+import { backendError, says, streams } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
 import { movableClock } from "../support/MovableClock.ts"
 
@@ -21,7 +21,9 @@ const instance = Effect.gen(function* () {
     backend.asked += 1
     return backend.status
   })
-  const endpoints = [{ name: "chat", attempt: () => says("yes") }] as const
+  const endpoints = [
+    { name: "chat", serves: () => true, attempt: () => says("yes"), begin: () => streams("yes") }
+  ] as const
   const context = yield* Layer.build(
     Readiness.layer.pipe(
       Layer.provideMerge(Layer.mergeAll(Breaker.layer, Lifecycle.layer, WaitingLine.layer)),

@@ -5,12 +5,12 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import type { BackendError } from "../../src/domain/BackendError.ts"
-import { withDeadline } from "../../src/services/Deadline.ts"
 import { monotonicMillis } from "../../src/services/MonotonicClock.ts"
 import { RetryBudget } from "../../src/services/RetryBudget.ts"
 import { type Allowance, makeAllowance, retryPolicy } from "../../src/services/RetryPolicy.ts"
 import { backendError } from "../support/FakeBackend.ts"
 import { withoutJitter } from "../support/InferenceHarness.ts"
+import { withinBudget } from "../support/WithinBudget.ts"
 
 const always: Allowance = () => Effect.succeed(true)
 const busy = backendError("api_server_error", "retry")
@@ -92,10 +92,10 @@ describe("retryPolicy", () => {
     Effect.gen(function* () {
       let asked = 0
       const counting: Allowance = () => Effect.sync(() => ++asked > 0)
-      const { at, error } = yield* withoutJitter(attemptsAt([busy], counting)).pipe(withDeadline(11_000))
+      const { at, error } = yield* withoutJitter(attemptsAt([busy], counting)).pipe(withinBudget(11_000))
       assert.deepStrictEqual([at, asked], [[0, 100, 300], 2])
       assert.strictEqual(error, busy)
-      const late = yield* withoutJitter(attemptsAt([busyFor(60_000)], counting)).pipe(withDeadline(59_000))
+      const late = yield* withoutJitter(attemptsAt([busyFor(60_000)], counting)).pipe(withinBudget(59_000))
       assert.deepStrictEqual([late.at.length, asked], [1, 2])
     })
   )

@@ -34,6 +34,8 @@ describe("the settings", () => {
         requestTimeoutSeconds: 300,
         receiveTimeoutSeconds: 30,
         shutdownGraceSeconds: 30,
+        streamStallSeconds: 30,
+        streamKeepAliveSeconds: 15,
         maxBodyBytes: 1_048_576,
         retryBudgetPercent: 20,
         retryBudgetPerSecond: 10

@@ -1,14 +1,17 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { BackendError, type Remedy } from "../../src/domain/BackendError.ts"
-import type { Generation } from "../../src/domain/Completion.ts"
 import type { BackendErrorCode } from "../../src/domain/ErrorCatalogue.ts"
-import { type GenerationRequest, InferenceBackend } from "../../src/services/InferenceBackend.ts"
+import type { Generation, GenerationPart } from "../../src/domain/Generation.ts"
+import { type Begun, type GenerationRequest, InferenceBackend } from "../../src/services/InferenceBackend.ts"
 import { monotonicMillis } from "../../src/services/MonotonicClock.ts"
 import type { Slot } from "../../src/services/WaitingLine.ts"
 
-/** What an attempt comes to. */
+/** What an attempt comes to, and one at a stream. */
 export type Outcome = Effect.Effect<Generation, BackendError, Slot>
+export type StreamOutcome = Effect.Effect<Begun, BackendError, Slot | Scope.Scope>
 
 export interface Attempt {
   readonly endpoint: string
@@ -26,6 +29,19 @@ export interface FakeBackend {
 
 export const says = (text: string, more: Partial<Generation> = {}): Outcome => Effect.succeed({ text, ...more })
 
+/** A stream of these texts, each a token, which ends as it should. */
+export const streams = (...texts: ReadonlyArray<string>): StreamOutcome =>
+  Effect.sync(() => {
+    const left: Array<GenerationPart> = texts.map((text) => ({ _tag: "Text", text, tokens: 1 }))
+    left.push({ _tag: "End", finishReason: "stop" })
+    return {
+      parts: Effect.suspend(() => {
+        const next = left.shift()
+        return next === undefined ? Cause.done() : Effect.succeed([next] as const)
+      })
+    }
+  })
+
 export const failsWith = (code: BackendErrorCode, remedy: Remedy, retryAfterMillis?: number): Outcome =>
   Effect.fail(backendError(code, remedy, retryAfterMillis))
 
@@ -36,13 +52,26 @@ export const backendError = (code: BackendErrorCode, remedy: Remedy, retryAfterM
   })
 
 /** A backend in memory: an endpoint for each key, in their order. Outcomes are used up in order; the last one repeats. */
-export const fakeBackend = (script: Readonly<Record<string, ReadonlyArray<Outcome>>>): FakeBackend => {
+export const fakeBackend = (
+  script: Readonly<Record<string, ReadonlyArray<Outcome>>>,
+  streamScript: Readonly<Record<string, ReadonlyArray<StreamOutcome>>> = {}
+): FakeBackend => {
   const attempts: Array<Attempt> = []
   const interrupted: Array<string> = []
   const endpoint = (name: string, outcomes: ReadonlyArray<Outcome>) => {
+    const streamOutcomes = streamScript[name] ?? []
     let used = 0
+    let usedByStreams = 0
     return {
       name,
+      serves: () => true,
+      begin: (request: GenerationRequest) =>
+        Effect.gen(function* () {
+          attempts.push({ endpoint: name, at: yield* monotonicMillis, request })
+          const outcome =
+            streamOutcomes[Math.min(usedByStreams++, streamOutcomes.length - 1)] ?? streams("nothing was scripted")
+          return yield* Effect.onInterrupt(outcome, () => Effect.sync(() => interrupted.push(name)))
+        }),
       attempt: (request: GenerationRequest) =>
         Effect.gen(function* () {
           attempts.push({ endpoint: name, at: yield* monotonicMillis, request })

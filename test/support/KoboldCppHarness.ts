@@ -12,7 +12,7 @@ import { Settings } from "../../src/services/Settings.ts"
 import { Slot } from "../../src/services/WaitingLine.ts"
 import type { EndpointName } from "./ScriptedBackend.ts"
 
-export const plainRequest: GenerationRequest = { prompt: "p", parameters: defaultSampling }
+export const plainRequest = { _tag: "Prompt", prompt: "p", parameters: defaultSampling } as const
 
 /** The adapter, talking to whatever listens at the url. */
 export const koboldCppAt = Effect.fnUntraced(function* (url: string, settings: Readonly<Record<string, string>> = {}) {

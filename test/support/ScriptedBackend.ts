@@ -20,6 +20,10 @@ export interface Step {
   readonly hang?: boolean
   /** Sends the head and the beginning of a body, and never the rest. */
   readonly dribble?: boolean
+  /** An event stream: its bytes in pieces, each written by itself, and what comes after them. */
+  readonly pieces?: ReadonlyArray<string | Uint8Array>
+  /** `hang` leaves the stream open, for `feed`. */
+  readonly after?: "end" | "hang" | "reset"
 }
 
 export type EndpointName = "chat" | "completion" | "generate"
@@ -42,6 +46,8 @@ export interface ScriptedBackend {
   readonly openConnections: () => number
   /** How many calls have got their whole answer. */
   readonly answered: () => number
+  /** Writes on to every stream that hangs. */
+  readonly feed: (piece: string) => void
   /** Answers every call that hangs, as a success. */
   readonly release: () => void
 }
@@ -52,6 +58,7 @@ export const scriptedBackend = Effect.acquireRelease(
     const calls: Array<Call> = []
     const aborts: Array<{ genkey: unknown; at: number }> = []
     const hanging = new Set<() => void>()
+    const streaming = new Set<ServerResponse>()
     let steps: Partial<Record<EndpointName, ReadonlyArray<Step>>> = {}
     let used: Partial<Record<EndpointName, number>> = {}
     let open = 0
@@ -92,7 +99,10 @@ export const scriptedBackend = Effect.acquireRelease(
           if (response.writableFinished) answered += 1
           else call.closedEarlyAt = performance.now()
         })
-        perform(nextStep(endpoint), endpoint, response, hanging)
+        const step = nextStep(endpoint)
+        const pieces = step.pieces ?? (body["stream"] === true && isPlain(step) ? streamOf(endpoint) : undefined)
+        if (pieces === undefined) perform(step, endpoint, response, hanging)
+        else stream(pieces, step.after ?? "end", response, streaming)
       })
     })
     server.on("connection", (socket) => {
@@ -114,6 +124,9 @@ export const scriptedBackend = Effect.acquireRelease(
           },
           openConnections: () => open,
           answered: () => answered,
+          feed: (piece) => {
+            for (const response of streaming) response.write(piece)
+          },
           release: () => {
             for (const answer of hanging) answer()
             hanging.clear()
@@ -128,6 +141,43 @@ export const scriptedBackend = Effect.acquireRelease(
   }),
   (backend) => Effect.sync(backend.close)
 )
+
+const isPlain = (step: Step) => Object.keys(step).length === 0
+
+/** Each piece is written when the one before it is on its way, so that they don't travel as one. */
+const stream = (
+  pieces: ReadonlyArray<string | Uint8Array>,
+  after: "end" | "hang" | "reset",
+  response: ServerResponse,
+  streaming: Set<ServerResponse>
+) => {
+  response.writeHead(200, { "content-type": "text/event-stream", connection: "close" })
+  response.flushHeaders()
+  const next = (at: number): void => {
+    const piece = pieces[at]
+    if (piece !== undefined) return void response.write(piece, () => setImmediate(next, at + 1))
+    if (after === "end") return void response.end()
+    if (after === "reset") return void response.socket?.resetAndDestroy()
+    streaming.add(response)
+    response.on("close", () => streaming.delete(response))
+  }
+  next(0)
+}
+
+/** The events of a text, a token each, and the finish reason. */
+export const streamOf = (endpoint: EndpointName, text = ` from ${endpoint} `): ReadonlyArray<string> => {
+  const tokens = text.match(/\s*\S+\s*$|\s*\S+/g) ?? []
+  if (endpoint === "generate") {
+    const event = (token: string, reason: string | null) =>
+      `event: message\ndata: ${JSON.stringify({ token, finish_reason: reason })}\n\n`
+    return [...tokens.map((token) => event(token, null)), event("", "stop")]
+  }
+  const event = (text: string, reason: string | null) => {
+    const said = endpoint === "chat" ? { delta: { content: text } } : { text }
+    return `data: ${JSON.stringify({ model: "koboldcpp/scripted", choices: [{ index: 0, finish_reason: reason, ...said }] })}\n\n`
+  }
+  return [...tokens.map((token) => event(token, null)), event("", "stop"), "data: [DONE]\n\n"]
+}
 
 const perform = (step: Step, endpoint: EndpointName, response: ServerResponse, hanging: Set<() => void>) => {
   const success = () => json(response, 200, successOf(endpoint), step.headers)
@@ -162,7 +212,7 @@ const json = (response: ServerResponse, status: number, body: unknown, headers: 
 const endpointOf = (path: string): EndpointName | undefined => {
   if (path.endsWith("/v1/chat/completions")) return "chat"
   if (path.endsWith("/v1/completions")) return "completion"
-  return path.endsWith("/v1/generate") ? "generate" : undefined
+  return /\/v1\/generate$|\/extra\/generate\/stream$/.test(path) ? "generate" : undefined
 }
 
 const promptOf = (body: Record<string, unknown>): unknown => {

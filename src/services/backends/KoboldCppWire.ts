@@ -1,17 +1,31 @@
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Generation, Usage } from "../../domain/Completion.ts"
+import type { Generation, GenerationRequest, Usage } from "../../domain/Generation.ts"
+import type { JsonObject } from "../../domain/Prompt.ts"
 import type { SamplingParameters } from "../../domain/SamplingParameters.ts"
-import type { GenerationRequest } from "../InferenceBackend.ts"
 
-/** One of KoboldCpp's ways to ask for text: its path and its two bodies. */
+/** What one event of a stream tells. */
+export interface StreamEvent {
+  readonly text: string
+  /** There only in the last event, or the last but one that matters. */
+  readonly finishReason?: string
+  readonly model?: string
+  readonly usage?: Usage
+  readonly toolCalls?: ReadonlyArray<unknown>
+}
+
+/** One of KoboldCpp's ways to ask for text: its paths, its bodies, and how its answers are read. */
 export interface WireEndpoint {
   readonly name: "chat" | "completion" | "generate"
   readonly path: string
-  readonly body: (request: GenerationRequest, genkey: string) => object
+  readonly streamPath: string
+  /** Undefined for a request that this endpoint can't express. */
+  readonly body: (request: GenerationRequest) => JsonObject | undefined
   /** Reads the answer; a failure means JSON of another shape. */
   readonly read: (answer: unknown) => Result.Result<Generation, unknown>
+  /** Reads the JSON of one event of a stream; a failure means another shape. */
+  readonly readEvent: (event: unknown) => Result.Result<StreamEvent, unknown>
 }
 
 const openAiSampling = ({ maxTokens, model, seed, stop, temperature, topK, topP }: SamplingParameters) => ({
@@ -45,24 +59,43 @@ const usageFrom = (value: unknown): Usage | undefined =>
     Option.getOrUndefined
   )
 
-const generation = (text: string, extras: { model?: unknown; finishReason?: unknown; usage?: unknown }): Generation => {
+interface Extras {
+  readonly model?: unknown
+  readonly finishReason?: unknown
+  readonly usage?: unknown
+  readonly toolCalls?: unknown
+}
+
+const generation = (text: string, extras: Extras): Generation => {
   const model = word(extras.model)
   const finishReason = word(extras.finishReason)
   const usage = usageFrom(extras.usage)
+  const toolCalls = someOf(extras.toolCalls)
   return {
     text,
     ...(model === undefined ? {} : { model }),
     ...(finishReason === undefined ? {} : { finishReason }),
-    ...(usage === undefined ? {} : { usage })
+    ...(usage === undefined ? {} : { usage }),
+    ...(toolCalls === undefined ? {} : { toolCalls })
   }
 }
+
+const someOf = (value: unknown): ReadonlyArray<unknown> | undefined =>
+  Array.isArray(value) && value.length > 0 ? value : undefined
+
+/** In a stream, older versions write the reason that isn't there yet as the word "null". */
+const streamEvent = (text: string, { finishReason, ...extras }: Extras): StreamEvent =>
+  generation(text, finishReason === "null" ? extras : { ...extras, finishReason })
 
 /** At least one, of which the first counts. */
 const firstOf = <S extends Schema.Constraint>(item: S) => Schema.TupleWithRest(Schema.Tuple([item]), [Schema.Unknown])
 
+/** What a model says when it calls a tool instead of saying something. */
+const Said = Schema.Struct({ content: Schema.optionalKey(Schema.NullOr(Schema.String)), tool_calls: Extra })
+
 const decodeChat = Schema.decodeUnknownResult(
   Schema.Struct({
-    choices: firstOf(Schema.Struct({ message: Schema.Struct({ content: Schema.String }), finish_reason: Extra })),
+    choices: firstOf(Schema.Struct({ message: Said, finish_reason: Extra })),
     model: Extra,
     usage: Extra
   })
@@ -84,6 +117,26 @@ const decodeGenerate = Schema.decodeUnknownResult(
   })
 )
 
+const decodeChatEvent = Schema.decodeUnknownResult(
+  Schema.Struct({
+    choices: Schema.Array(Schema.Struct({ delta: Schema.optionalKey(Said), finish_reason: Extra })),
+    model: Extra,
+    usage: Extra
+  })
+)
+
+const decodeCompletionEvent = Schema.decodeUnknownResult(
+  Schema.Struct({
+    choices: Schema.Array(Schema.Struct({ text: Schema.optionalKey(Schema.String), finish_reason: Extra })),
+    model: Extra,
+    usage: Extra
+  })
+)
+
+const decodeGenerateEvent = Schema.decodeUnknownResult(Schema.Struct({ token: Schema.String, finish_reason: Extra }))
+
+const notForThis = undefined
+
 /**
  * In order of preference. The chat endpoint applies the model's own template; the native one is the last resort, for
  * builds that lack the other two.
@@ -92,43 +145,69 @@ export const wireEndpoints: readonly [WireEndpoint, ...ReadonlyArray<WireEndpoin
   {
     name: "chat",
     path: "/api/v1/chat/completions",
-    body: ({ parameters, prompt }, genkey) => ({
-      messages: [{ role: "user", content: prompt }],
-      ...openAiSampling(parameters),
-      genkey
-    }),
+    streamPath: "/api/v1/chat/completions",
+    body: (request) => {
+      if (request._tag === "Chat") return { ...request.fields, messages: request.messages }
+      if (request._tag !== "Prompt") return notForThis
+      return { messages: [{ role: "user", content: request.prompt }], ...openAiSampling(request.parameters) }
+    },
     read: (answer) =>
-      Result.map(decodeChat(answer), ({ choices: [choice], model, usage }) =>
-        generation(choice.message.content, { model, finishReason: choice.finish_reason, usage })
-      )
+      Result.flatMap(decodeChat(answer), ({ choices: [{ finish_reason: finishReason, message }], model, usage }) => {
+        const { content, tool_calls: toolCalls } = message
+        if (typeof content !== "string" && someOf(toolCalls) === undefined) return Result.fail("no content")
+        return Result.succeed(generation(content ?? "", { model, finishReason, usage, toolCalls }))
+      }),
+    readEvent: (event) =>
+      Result.map(decodeChatEvent(event), ({ choices: [choice], model, usage }) => {
+        const { delta, finish_reason: finishReason } = choice ?? {}
+        return streamEvent(delta?.content ?? "", { model, finishReason, usage, toolCalls: delta?.tool_calls })
+      })
   },
   {
     name: "completion",
     path: "/api/v1/completions",
-    body: ({ parameters, prompt }, genkey) => ({ prompt, ...openAiSampling(parameters), genkey }),
+    streamPath: "/api/v1/completions",
+    body: (request) => {
+      if (request._tag === "Text") return { ...request.fields, prompt: request.prompt }
+      if (request._tag !== "Prompt") return notForThis
+      return { prompt: request.prompt, ...openAiSampling(request.parameters) }
+    },
     read: (answer) =>
       Result.map(decodeCompletion(answer), ({ choices: [choice], model, usage }) =>
         generation(choice.text, { model, finishReason: choice.finish_reason, usage })
+      ),
+    readEvent: (event) =>
+      Result.map(decodeCompletionEvent(event), ({ choices: [choice], model, usage }) =>
+        streamEvent(choice?.text ?? "", { model, finishReason: choice?.finish_reason, usage })
       )
   },
   {
     name: "generate",
     path: "/api/v1/generate",
-    body: ({ parameters, prompt }, genkey) => ({
-      prompt,
-      max_length: parameters.maxTokens,
-      temperature: parameters.temperature,
-      top_p: parameters.topP,
-      top_k: parameters.topK,
-      stop_sequence: parameters.stop,
-      sampler_seed: parameters.seed,
-      // Its default differs between versions.
-      trim_stop: true,
-      genkey
-    }),
+    streamPath: "/api/extra/generate/stream",
+    body: (request) => {
+      if (request._tag === "Native") return { ...request.fields, prompt: request.prompt }
+      if (request._tag !== "Prompt") return notForThis
+      const { maxTokens, seed, stop, temperature, topK, topP } = request.parameters
+      return {
+        prompt: request.prompt,
+        max_length: maxTokens,
+        temperature,
+        top_p: topP,
+        top_k: topK,
+        stop_sequence: stop,
+        sampler_seed: seed,
+        // Its default differs between versions.
+        trim_stop: true
+      }
+    },
     read: (answer) =>
       Result.map(decodeGenerate(answer), ({ results: [result] }) =>
         generation(result.text, { finishReason: result.finish_reason, usage: result })
+      ),
+    readEvent: (event) =>
+      Result.map(decodeGenerateEvent(event), ({ finish_reason: finishReason, token }) =>
+        streamEvent(token, { finishReason })
       )
   }
 ]

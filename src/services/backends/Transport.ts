@@ -3,8 +3,11 @@ import * as Https from "node:https"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { CutShort } from "../../domain/Failure.ts"
 import { Settings } from "../Settings.ts"
 import { brokenConnection, whyUnreached } from "../SocketErrors.ts"
+import { type ChunkReader, readChunks } from "./ChunkReader.ts"
 
 /** The most bytes of an answer that are read: a backend that sends more is not answering the question. */
 const maxAnswerBytes = 16 * 1024 * 1024
@@ -30,6 +33,13 @@ export interface Answer {
   readonly text: string
 }
 
+/** An answer whose head has come; its body is read as it comes. */
+export interface OpenAnswer {
+  readonly status: number
+  readonly headers: Http.IncomingHttpHeaders
+  readonly chunks: ChunkReader<BrokenCall | CutShort>
+}
+
 /** What became of a call that got no whole answer. */
 export interface BrokenCall {
   /** False if there was no connection at all, so that the backend can't be working on it. */
@@ -52,6 +62,8 @@ export class Transport extends Context.Service<
   {
     /** Interrupting it closes the connection. */
     readonly call: (call: Call) => Effect.Effect<Answer, BrokenCall>
+    /** Returns with the head of the answer. The connection closes with the scope, read to its end or not. */
+    readonly open: (call: Call) => Effect.Effect<OpenAnswer, BrokenCall, Scope.Scope>
   }
 >()("ai-ticket/services/backends/Transport") {
   static readonly layer = Layer.effect(
@@ -67,46 +79,75 @@ export class Transport extends Context.Service<
             for (const agent of agents) agent.destroy()
           })
       )
+      const begin = (call: Call) => {
+        const options = { method: call.method, headers: { ...call.headers } }
+        return call.url.startsWith("https:")
+          ? Https.request(call.url, { ...options, agent: https })
+          : Http.request(call.url, { ...options, agent: http })
+      }
       return Transport.of({
-        call: (call) =>
-          send(call, (options) =>
-            call.url.startsWith("https:")
-              ? Https.request(call.url, { ...options, agent: https })
-              : Http.request(call.url, { ...options, agent: http })
+        call: (call) => exchange(call, begin, readWhole),
+        open: (call) =>
+          Effect.map(
+            Effect.acquireRelease(
+              // The reader is there before the event that brings the response is over, so that it misses none.
+              exchange<readonly [Http.IncomingMessage, ChunkReader<BrokenCall | CutShort>]>(
+                call,
+                begin,
+                (response, _, resume) =>
+                  resume(Effect.succeed([response, readChunks<BrokenCall | CutShort>(response, describe)] as const))
+              ),
+              ([response]) => Effect.sync(() => response.destroy()),
+              { interruptible: true }
+            ),
+            ([response, chunks]) => ({ status: response.statusCode ?? 0, headers: response.headers, chunks })
           )
       })
     })
   )
 }
 
-const send = ({ body, headers, method }: Call, open: (options: Http.RequestOptions) => Http.ClientRequest) =>
-  Effect.callback<Answer, BrokenCall>((resume) => {
-    const text = body === undefined ? "" : JSON.stringify(body)
-    const length = { "content-type": "application/json", "content-length": Buffer.byteLength(text) }
-    const request = open({ method, headers: body === undefined ? { ...headers } : { ...headers, ...length } })
+type Resume<A> = (effect: Effect.Effect<A, BrokenCall>) => void
+
+/** Sends a call and hands its response on; interrupting it closes the connection. */
+const exchange = <A>(
+  call: Call,
+  begin: (call: Call) => Http.ClientRequest,
+  onResponse: (response: Http.IncomingMessage, fail: (error: unknown) => void, resume: Resume<A>) => void
+) =>
+  Effect.callback<A, BrokenCall>((resume) => {
+    const request = begin(call)
     const fail = (error: unknown) => resume(Effect.fail(describe(error)))
     request.on("error", fail)
     // However it ends: a switch of protocols, say, brings neither an error nor a response.
     request.on("close", fail)
     // Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes.
     request.on("timeout", () => request.socket?.connecting === true && request.destroy(connectTimeout))
-    request.on("response", (response) => {
-      const chunks: Array<Buffer> = []
-      let bytes = 0
-      response.on("error", fail)
-      response.on("data", (chunk: Buffer) => {
-        chunks.push(chunk)
-        bytes += chunk.length
-        if (bytes > maxAnswerBytes) response.destroy(oversized)
-      })
-      response.on("end", () => {
-        const status = response.statusCode ?? 0
-        resume(Effect.succeed({ status, headers: response.headers, text: utf8.decode(Buffer.concat(chunks)) }))
-      })
-    })
-    request.end(text)
+    request.on("response", (response) => onResponse(response, fail, resume))
+    if (call.body === undefined) request.end()
+    else {
+      const text = JSON.stringify(call.body)
+      request.setHeader("content-type", "application/json")
+      request.setHeader("content-length", Buffer.byteLength(text))
+      request.end(text)
+    }
     return Effect.sync(() => request.destroy())
   })
+
+const readWhole = (response: Http.IncomingMessage, fail: (error: unknown) => void, resume: Resume<Answer>) => {
+  const chunks: Array<Buffer> = []
+  let bytes = 0
+  response.on("error", fail)
+  response.on("data", (chunk: Buffer) => {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes > maxAnswerBytes) response.destroy(oversized)
+  })
+  response.on("end", () => {
+    const status = response.statusCode ?? 0
+    resume(Effect.succeed({ status, headers: response.headers, text: utf8.decode(Buffer.concat(chunks)) }))
+  })
+}
 
 /** Drops a byte order mark. */
 const utf8 = new TextDecoder()

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { SamplingParameters } from "../../../src/domain/SamplingParameters.ts"
+import { defaultSampling, type SamplingParameters } from "../../../src/domain/SamplingParameters.ts"
 import { koboldCppAt, plainRequest } from "../../support/KoboldCppHarness.ts"
 import { type EndpointName, scriptedBackend } from "../../support/ScriptedBackend.ts"
 
@@ -14,7 +14,7 @@ const setUp = (settings: Record<string, string> = {}) =>
     const backend = yield* scriptedBackend
     const { attempt, backend: port } = yield* koboldCppAt(backend.url, settings)
     const sent = Effect.fnUntraced(function* (name: EndpointName, parameters: SamplingParameters) {
-      yield* attempt(name, { prompt: " p\n", parameters })
+      yield* attempt(name, { _tag: "Prompt", prompt: " p\n", parameters })
       const { genkey, ...body } = backend.calls.at(-1)?.body ?? {}
       assert.match(String(genkey), /^ai-ticket-[0-9a-f-]{36}$/)
       return body
@@ -38,7 +38,7 @@ describe("what KoboldCpp is asked", () => {
       const { sent } = yield* setUp()
       const messages = [{ role: "user", content: " p\n" }]
       const least = { messages, max_tokens: 150, temperature: 0.7, top_p: 1 }
-      assert.deepStrictEqual(yield* sent("chat", plainRequest.parameters), least)
+      assert.deepStrictEqual(yield* sent("chat", defaultSampling), least)
       assert.deepStrictEqual(yield* sent("chat", everything), {
         ...{ messages, max_tokens: 7, temperature: 0.1, top_p: 0.2 },
         ...{ top_k: 3, stop: ["END", "\n"], seed: 4, model: "m" }
@@ -50,7 +50,7 @@ describe("what KoboldCpp is asked", () => {
     Effect.gen(function* () {
       const { sent } = yield* setUp()
       const least = { prompt: " p\n", max_tokens: 150, temperature: 0.7, top_p: 1 }
-      assert.deepStrictEqual(yield* sent("completion", plainRequest.parameters), least)
+      assert.deepStrictEqual(yield* sent("completion", defaultSampling), least)
       assert.deepStrictEqual(yield* sent("completion", everything), {
         ...{ prompt: " p\n", max_tokens: 7, temperature: 0.1, top_p: 0.2 },
         ...{ top_k: 3, stop: ["END", "\n"], seed: 4, model: "m" }
@@ -62,7 +62,7 @@ describe("what KoboldCpp is asked", () => {
     Effect.gen(function* () {
       const { sent } = yield* setUp()
       const least = { prompt: " p\n", max_length: 150, temperature: 0.7, top_p: 1, trim_stop: true }
-      assert.deepStrictEqual(yield* sent("generate", plainRequest.parameters), least)
+      assert.deepStrictEqual(yield* sent("generate", defaultSampling), least)
       assert.deepStrictEqual(yield* sent("generate", everything), {
         ...{ prompt: " p\n", max_length: 7, temperature: 0.1, top_p: 0.2, trim_stop: true },
         ...{ top_k: 3, stop_sequence: ["END", "\n"], sampler_seed: 4 }

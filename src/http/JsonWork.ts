@@ -1,0 +1,85 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import { type Failure, InvalidParameter, InvalidRequest } from "../domain/Failure.ts"
+import { CurrentRequest } from "../services/CurrentRequest.ts"
+import type { EventOptions } from "../services/Inference.ts"
+import { Lifecycle } from "../services/Lifecycle.ts"
+import { RequestBody } from "./RequestBody.ts"
+
+/** `application/json` and `application/*+json`, with any parameters. */
+const jsonType = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i
+
+/** How strict a route is with what its clients send. */
+export interface JsonWorkOptions {
+  /** Reads a body whatever content type it claims, as KoboldCpp does, and takes an empty one for `{}`. */
+  readonly anyContentType?: boolean
+}
+
+/**
+ * What every route that asks a model for something begins with: it is work in hand, its body is JSON, and its options say
+ * when it began, how long it may take and what else may cut it short.
+ */
+export class JsonWork extends Context.Service<
+  JsonWork,
+  <A, E extends Failure, R>(
+    request: HttpServerRequest.HttpServerRequest,
+    use: (body: unknown, options: EventOptions) => Effect.Effect<A, E, R>,
+    options?: JsonWorkOptions
+  ) => Effect.Effect<A, Failure, R>
+>()("ai-ticket/http/JsonWork") {
+  static readonly layer = Layer.effect(
+    JsonWork,
+    Effect.gen(function* () {
+      const lifecycle = yield* Lifecycle
+      const bodies = yield* RequestBody
+      const work: JsonWork["Service"] = <A, E extends Failure, R>(
+        request: HttpServerRequest.HttpServerRequest,
+        use: (body: unknown, options: EventOptions) => Effect.Effect<A, E, R>,
+        { anyContentType = false }: JsonWorkOptions = {}
+      ) =>
+        lifecycle.work((ending) =>
+          Effect.withFiber<A, Failure, R>((fiber) => {
+            const { headers } = request
+            const refused = anyContentType ? undefined : whyNotJson(headers["content-type"])
+            const timeout = readTimeout(headers["x-request-timeout"])
+            if (Result.isFailure(timeout)) return Effect.fail(timeout.failure)
+            if (refused !== undefined) return Effect.fail(refused)
+            if ((headers["content-encoding"] ?? "identity") !== "identity") return Effect.fail(compressed)
+            const record = fiber.getRef(CurrentRequest)
+            const options = {
+              ending,
+              ...timeout.success,
+              ...(record === undefined ? {} : { startedAt: record.startedAt })
+            }
+            return Effect.flatMap(bodies.read(request, ending), (text): Effect.Effect<A, E | InvalidRequest, R> => {
+              const body = parse(anyContentType && text === "" ? "{}" : text)
+              return Result.isFailure(body) ? Effect.fail(body.failure) : use(body.success, options)
+            })
+          })
+        )
+      return work
+    })
+  )
+}
+
+const parse = (text: string): Result.Result<unknown, InvalidRequest> =>
+  Result.mapError(
+    Result.try((): unknown => JSON.parse(text)),
+    () => new InvalidRequest({ details: "the body is not JSON" })
+  )
+
+const whyNotJson = (contentType = ""): InvalidRequest | undefined =>
+  jsonType.test(contentType) ? undefined : new InvalidRequest({ details: "the content type must be application/json" })
+
+const compressed = new InvalidRequest({ details: "compressed bodies are not read" })
+
+const readTimeout = (text: string | undefined): Result.Result<Pick<EventOptions, "timeout">, InvalidParameter> => {
+  if (text === undefined) return Result.succeed({})
+  const seconds = /^\d{1,9}(\.\d{1,6})?$/.test(text.trim()) ? Number(text) : 0
+  return seconds > 0
+    ? Result.succeed({ timeout: seconds * 1000 })
+    : Result.fail(new InvalidParameter({ parameter: "X-Request-Timeout", expected: "a number of seconds above 0" }))
+}

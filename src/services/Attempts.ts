@@ -1,0 +1,137 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { BackendError } from "../domain/BackendError.ts"
+import type { CutShort } from "../domain/Failure.ts"
+import type { GenerationRequest } from "../domain/Generation.ts"
+import { CurrentRequest } from "./CurrentRequest.ts"
+import type { Ending } from "./Ending.ts"
+import { firstAnswer } from "./FallbackPlan.ts"
+import { type Begun, type Endpoint, InferenceBackend, type Parts } from "./InferenceBackend.ts"
+import { type AttemptOutcome, Metrics } from "./Metrics.ts"
+import { millisOf } from "./MonotonicClock.ts"
+import { RetryBudget } from "./RetryBudget.ts"
+import { type Allowance, makeAllowance, retrying } from "./RetryPolicy.ts"
+
+/** Retries at an endpoint and fallback to the next one, for answers that come whole and for streams, each attempt counted. */
+export const makeAttempts = Effect.gen(function* () {
+  const backend = yield* InferenceBackend
+  const budget = yield* RetryBudget
+  const metrics = yield* Metrics
+
+  /** Notes an attempt that begins now, to be told how it ended. */
+  const watch = Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    const request = fiber.getRef(CurrentRequest)
+    const start = millisOf(clock)
+    return Effect.succeed((endpoint: Endpoint, outcome: AttemptOutcome) => {
+      const millis = millisOf(clock) - start
+      if (request !== undefined) request.backendMillis += millis
+      metrics.attempt({ backend: backend.name, endpoint: endpoint.name, outcome, millis })
+    })
+  })
+
+  const attempt = (endpoint: Endpoint, request: GenerationRequest) =>
+    Effect.flatMap(watch, (ended) =>
+      Effect.onExit(endpoint.attempt(request), (exit) => Effect.sync(() => ended(endpoint, outcomeOf(exit))))
+    )
+
+  /** One that succeeds has not ended: it does with the scope. */
+  const begin = (endpoint: Endpoint, request: GenerationRequest, ending: Ending<CutShort>) =>
+    Effect.flatMap(watch, (ended) =>
+      Effect.matchCauseEffect(endpoint.begin(request, ending), {
+        onFailure: (cause) => {
+          ended(endpoint, outcomeOf(Exit.failCause(cause)))
+          return Effect.failCause(cause)
+        },
+        onSuccess: (begun) => {
+          const { account, parts } = accountFor(begun.parts)
+          const settle = Effect.sync(() => {
+            ended(endpoint, account.outcome)
+            metrics.delivered(backend.name, account.usage?.completionTokens ?? account.tokens)
+            if (account.usage !== undefined) metrics.tokens(backend.name, account.usage)
+          })
+          return Effect.as(
+            Effect.addFinalizer(() => settle),
+            { ...begun, parts }
+          )
+        }
+      })
+    )
+
+  /** Retries at one endpoint. */
+  const persist = <A, R>(endpoint: Endpoint, run: Effect.Effect<A, BackendError, R>, allowance: Allowance) =>
+    retrying(
+      run,
+      Effect.suspend(() => {
+        metrics.retry(backend.name, endpoint.name)
+        return run
+      }),
+      allowance
+    )
+
+  /** Endpoint after endpoint of those that can say what is asked for. */
+  const overEndpoints = Effect.fnUntraced(function* <A, R>(
+    request: GenerationRequest,
+    run: (endpoint: Endpoint) => Effect.Effect<A, BackendError, R>
+  ) {
+    const [first, ...rest] = backend.endpoints.filter((endpoint) => endpoint.serves(request))
+    if (first === undefined) return yield* unserved(backend.name)
+    yield* budget.deposit
+    const allowance = makeAllowance(budget)
+    return yield* firstAnswer(
+      [first, ...rest],
+      (endpoint) => persist(endpoint, run(endpoint), allowance),
+      allowance,
+      Effect.sync(() => metrics.fallback(backend.name))
+    )
+  })
+
+  return {
+    whole: (request: GenerationRequest) =>
+      overEndpoints(request, (endpoint) =>
+        Effect.map(attempt(endpoint, request), (generation) => ({ generation, endpoint: endpoint.name }))
+      ),
+    streamed: (request: GenerationRequest, ending: Ending<CutShort>) =>
+      overEndpoints(request, (endpoint) =>
+        Effect.map(begin(endpoint, request, ending), (begun) => ({ ...begun, endpoint: endpoint.name }))
+      )
+  }
+})
+
+/** Keeps account of a stream while it is read: what its reader got, and how it ended. */
+const accountFor = (source: Begun["parts"]) => {
+  const account: {
+    tokens: number
+    usage: { readonly promptTokens: number; readonly completionTokens: number } | undefined
+    outcome: AttemptOutcome
+  } = { tokens: 0, usage: undefined, outcome: "aborted" }
+  const got = (parts: Parts) => {
+    for (const part of parts) {
+      if (part._tag === "Text") account.tokens += part.tokens
+      else {
+        account.outcome = "success"
+        account.usage = part.usage
+      }
+    }
+    return parts
+  }
+  const parts = Effect.mapError(Effect.map(source, got), (error) => {
+    if (!Cause.isDone(error) && error._tag === "BackendError") account.outcome = error.code
+    return error
+  })
+  return { account, parts }
+}
+
+const outcomeOf = (exit: Exit.Exit<unknown, BackendError>): AttemptOutcome => {
+  if (Exit.isSuccess(exit)) return "success"
+  const failure = Exit.findErrorOption(exit)
+  return failure._tag === "Some" ? failure.value.code : Exit.hasInterrupts(exit) ? "aborted" : "internal_error"
+}
+
+const unserved = (backend: string) =>
+  new BackendError({
+    ...{ code: "api_client_error", backend, endpoint: "none", remedy: "give up" },
+    reason: "it has no way to say what is asked for"
+  })

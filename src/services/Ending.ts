@@ -1,0 +1,53 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+
+/**
+ * A reason for which work in hand may have to end before its time, with an error of its own: a deadline, the end of a
+ * drain. It is told by calling `end` once, and forgotten by calling what it returned.
+ */
+export type Ending<E> = (end: (error: E) => void) => () => void
+
+/** Ends for whichever of two reasons comes first. */
+export const either =
+  <E, E2>(one: Ending<E>, other: Ending<E2>): Ending<E | E2> =>
+  (end) => {
+    const forgetOne = one(end)
+    const forgetOther = other(end)
+    return () => {
+      forgetOne()
+      forgetOther()
+    }
+  }
+
+/** No reason at all. */
+export const none: Ending<never> = () => () => {}
+
+/**
+ * Runs `self` until it ends, or the ending comes: then `self` is interrupted, with all that its interruption cleans up,
+ * and the ending's error is the answer.
+ */
+export const endedBy =
+  <E2>(ending: Ending<E2>) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.forkChild(restore(self), { startImmediately: true }), (fiber): Effect.Effect<A, E | E2> => {
+        const exit = fiber.pollUnsafe()
+        if (exit !== undefined) return exit
+        let ended: Exit.Exit<never, E2> | undefined
+        const forget = ending((error) => {
+          ended ??= Exit.fail(error)
+          fiber.interruptUnsafe()
+        })
+        return Effect.onExit(restore(Fiber.await(fiber)), (waited) => {
+          forget()
+          // Whoever waited has left: what it waited for goes with it.
+          return Exit.isFailure(waited) ? Fiber.interrupt(fiber) : Effect.void
+        }).pipe(
+          Effect.flatMap((exit): Exit.Exit<A, E | E2> => (ended !== undefined && interrupted(exit) ? ended : exit))
+        )
+      })
+    )
+
+const interrupted = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)

@@ -1,0 +1,62 @@
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { Metrics } from "../Metrics.ts"
+import type { Answer, BrokenCall } from "./Transport.ts"
+
+/** How long an abort may take, and how long the questions after it: KoboldCpp answers each at once, busy or not. */
+const abortTimeout = "2 seconds"
+const countTimeout = "1 second"
+
+/** Aborts the generation with that key; `delivered` tokens of it were not in vain. It can't fail, only not be heard. */
+export type Abort = (genkey: string, delivered?: () => number) => Effect.Effect<void>
+
+type Post = (path: string, body: object) => Effect.Effect<Answer, BrokenCall>
+
+/** The abort of a KoboldCpp, with what it counts: whether it was heard, and how many tokens were generated for nobody. */
+export const makeAbort = Effect.fnUntraced(function* (backend: string, post: Post) {
+  const metrics = yield* Metrics
+
+  /** What the generation had come to, in tokens. Whoever can't tell is not asked twice. */
+  const generated = Effect.fnUntraced(function* (genkey: string) {
+    const { results } = yield* Effect.flatMap(post("/api/extra/generate/check", { genkey }), readJson(Checked))
+    const [{ text }] = results
+    if (text === "") return 0
+    return (yield* Effect.flatMap(post("/api/extra/tokencount", { prompt: text }), readJson(Counted))).value
+  })
+
+  const abort: Abort = (genkey, delivered = () => 0) =>
+    post("/api/extra/abort", { genkey }).pipe(
+      Effect.timeout(abortTimeout),
+      Effect.matchEffect({
+        onFailure: () =>
+          Effect.andThen(
+            Effect.sync(() => metrics.abort(backend, "failed")),
+            Effect.logWarning("The backend did not hear an abort: it may still be generating")
+          ),
+        onSuccess: () => {
+          metrics.abort(backend, "heard")
+          return generated(genkey).pipe(
+            Effect.timeout(countTimeout),
+            Effect.matchEffect({
+              onFailure: () => Effect.void,
+              onSuccess: (tokens) => Effect.sync(() => metrics.wasted(backend, Math.max(0, tokens - delivered())))
+            })
+          )
+        }
+      })
+    )
+  return abort
+})
+
+const Checked = Schema.Struct({ results: Schema.NonEmptyArray(Schema.Struct({ text: Schema.String })) })
+const Counted = Schema.Struct({ value: Schema.Int })
+
+const readJson = <A>(schema: Schema.ConstraintCodec<A, unknown>) => {
+  const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema))
+  return ({ text }: Answer) => decode(text)
+}
+
+/** Runs a cleanup now; if the caller leaves meanwhile, it is done before the slot is given back. */
+export const surely = (cleanup: Effect.Effect<void>, slot: Scope.Closeable): Effect.Effect<void> =>
+  Effect.onInterrupt(cleanup, () => Scope.addFinalizer(slot, cleanup))

@@ -1,0 +1,101 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import { BackendError, classifyStatus, type Remedy } from "../../domain/BackendError.ts"
+import type { BackendErrorCode } from "../../domain/ErrorCatalogue.ts"
+import { type Generation, type GenerationRequest, mustHaveText } from "../../domain/Generation.ts"
+import { parseRetryAfter } from "../../domain/RetryAfter.ts"
+import type { Endpoint } from "../InferenceBackend.ts"
+import { millisOf } from "../MonotonicClock.ts"
+import { Slot } from "../WaitingLine.ts"
+import { type Abort, surely } from "./KoboldCppAbort.ts"
+import type { WireEndpoint } from "./KoboldCppWire.ts"
+import type { BrokenCall, Call, OpenAnswer, Transport } from "./Transport.ts"
+
+/** KoboldCpp closes at once on what it can't parse: a connection that lives longer than this has a generation to it. */
+const parsingMillis = 1000
+
+/** What both kinds of attempt are made of. */
+export interface AttemptParts {
+  readonly backend: string
+  readonly callTo: (path: string, body?: object) => Call
+  readonly transport: Transport["Service"]
+  /** A key for one generation, by which it can be aborted and nothing else. */
+  readonly newKey: Effect.Effect<string>
+  readonly abort: Abort
+}
+
+/** The failures of an endpoint, in its name. */
+export const failuresOf = (backend: string, endpoint: string) => {
+  const failure = (code: BackendErrorCode, remedy: Remedy, reason: string) =>
+    new BackendError({ code, backend, endpoint, reason, remedy })
+  return {
+    failure,
+    unexpressed: failure("api_client_error", "absent", "it has no way to say what is asked for"),
+    noText: failure("backend_error", "give up", "it answered with no text"),
+    notJson: failure("api_response_format_error", "next", "its answer is not JSON"),
+    shape: failure("api_response_structure_error", "next", "its answer has another shape"),
+    broken: ({ oversized, reason }: Pick<BrokenCall, "oversized" | "reason">) =>
+      oversized
+        ? failure("api_response_format_error", "give up", reason)
+        : failure("api_connection_error", "retry", reason),
+    refused: Effect.fnUntraced(function* ({ headers, status }: Pick<OpenAnswer, "headers" | "status">) {
+      const { code, remedy } = classifyStatus(status)
+      const after = parseRetryAfter(headers["retry-after"], yield* Clock.currentTimeMillis)
+      return yield* new BackendError({
+        ...{ code, remedy, backend, endpoint },
+        reason: status >= 300 && status < 400 ? `it redirects (${status})` : `it answered ${status}`,
+        ...(after === undefined ? {} : { retryAfterMillis: after })
+      })
+    })
+  }
+}
+
+/** Reads a whole answer of an endpoint. */
+export const readAnswer = (
+  wire: WireEndpoint,
+  failures: ReturnType<typeof failuresOf>,
+  request: GenerationRequest,
+  text: string
+): Result.Result<Generation, BackendError> =>
+  Result.try((): unknown => JSON.parse(text)).pipe(
+    Result.mapError(() => failures.notJson),
+    Result.flatMap((answer) => Result.mapError(wire.read(answer), () => failures.shape)),
+    Result.filterOrFail(
+      (generation) => !mustHaveText(request) || generation.text.trim() !== "" || generation.toolCalls !== undefined,
+      () => failures.noText
+    )
+  )
+
+/** One attempt whose answer comes whole. */
+export const makeAttempt = (
+  { abort, backend, callTo, newKey, transport }: AttemptParts,
+  wire: WireEndpoint
+): Endpoint["attempt"] => {
+  const failures = failuresOf(backend, wire.name)
+  return Effect.fnUntraced(function* (request) {
+    const body = wire.body(request)
+    if (body === undefined) return yield* failures.unexpressed
+    const slot = yield* Slot
+    const genkey = yield* newKey
+    const clock = yield* Clock.Clock
+    const start = millisOf(clock)
+    const answer = yield* transport.call(callTo(wire.path, { ...body, genkey })).pipe(
+      Effect.onInterrupt(() => Scope.addFinalizer(slot, abort(genkey))),
+      Effect.catch((call) => {
+        const aborted = mayGenerate(call, millisOf(clock) - start) ? surely(abort(genkey), slot) : Effect.void
+        return Effect.andThen(aborted, Effect.fail(failures.broken(call)))
+      })
+    )
+    return isSuccess(answer.status)
+      ? yield* Effect.fromResult(readAnswer(wire, failures, request, answer.text))
+      : yield* failures.refused(answer)
+  })
+}
+
+export const isSuccess = (status: number): boolean => status >= 200 && status < 300
+
+/** A connection that broke late left a generation behind; one that broke at once never started it. */
+export const mayGenerate = ({ reached }: BrokenCall, afterMillis: number): boolean =>
+  reached && afterMillis > parsingMillis

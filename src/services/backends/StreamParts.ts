@@ -1,0 +1,132 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Sse from "effect/encoding/Sse"
+import type * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
+import type { CutShort } from "../../domain/Failure.ts"
+import type { GenerationPart, Usage } from "../../domain/Generation.ts"
+import type { Parts } from "../InferenceBackend.ts"
+import type { StreamEvent } from "./KoboldCppWire.ts"
+import type { BrokenCall } from "./Transport.ts"
+
+/** What can be wrong with a stream that has begun. */
+export type StreamFault =
+  | { readonly _tag: "Broken"; readonly reason: string }
+  | { readonly _tag: "NotJson" }
+  | { readonly _tag: "Shape" }
+  /** The backend says in the stream that it failed. */
+  | { readonly _tag: "Told" }
+
+/** The most characters of one event: a backend that sends more is not streaming tokens. */
+const maxEventSize = 1024 * 1024
+
+/** How long to wait for the end of a stream that has told its finish reason. */
+const closingTime = "1 second"
+
+/** A stream of events, read into parts. */
+export interface PartReader {
+  readonly pull: Pull.Pull<Parts, StreamFault | CutShort>
+  /** Whether the finish reason has come, so that nothing is generated any more. */
+  readonly finished: () => boolean
+}
+
+/**
+ * Reads server-sent events as OpenAI-compatible servers and KoboldCpp send them: `data: [DONE]` may be missing, and so may
+ * the last blank line. Only a finish reason proves that a stream is complete; without one its end is a fault.
+ */
+export const readParts = (
+  chunks: Pull.Pull<string, BrokenCall | CutShort>,
+  readEvent: (event: unknown) => Result.Result<StreamEvent, unknown>
+): PartReader => {
+  let parts: Array<GenerationPart> = []
+  let finishReason: string | undefined
+  let usage: Usage | undefined
+  let ended: Effect.Effect<never, StreamFault | CutShort | Cause.Done> | undefined
+
+  const fault = (what: StreamFault | CutShort) => {
+    ended ??= Effect.fail(what)
+  }
+
+  const finish = () => {
+    if (ended !== undefined) return
+    if (finishReason === undefined) return fault(brokeOff)
+    parts.push({ _tag: "End", finishReason, ...(usage === undefined ? {} : { usage }) })
+    ended = Cause.done()
+  }
+
+  const parser = Sse.makeParser(
+    (event) => {
+      if (ended !== undefined || event._tag === "Retry") return
+      if (event.data === "[DONE]") return finish()
+      const json = Result.try((): unknown => JSON.parse(event.data))
+      if (Result.isFailure(json)) return fault({ _tag: "NotJson" })
+      if (event.event === "error" || tellsAnError(json.success)) return fault({ _tag: "Told" })
+      const read = readEvent(json.success)
+      if (Result.isFailure(read)) return fault({ _tag: "Shape" })
+      const { text, toolCalls } = read.success
+      finishReason ??= read.success.finishReason
+      usage = read.success.usage ?? usage
+      if (toolCalls !== undefined) parts.push({ _tag: "Text", text, tokens: 1, toolCalls })
+      else if (text !== "") parts.push({ _tag: "Text", text, tokens: 1 })
+    },
+    { maxEventSize }
+  )
+
+  /** Bounded once the finish reason is there: not every server closes its streams. */
+  const nextChunk = Effect.suspend(() =>
+    finishReason === undefined ? chunks : Effect.timeoutOrElse(chunks, { duration: closingTime, orElse: Cause.done })
+  )
+
+  const pull: PartReader["pull"] = Effect.suspend(() => {
+    const [first, ...rest] = parts
+    if (first !== undefined) {
+      parts = []
+      return Effect.succeed([first, ...rest] as const)
+    }
+    if (ended !== undefined) return ended
+    return Effect.matchEffect(nextChunk, {
+      onSuccess: (text) => {
+        if (parser.feed(text) !== undefined) fault({ _tag: "NotJson" })
+        return pull
+      },
+      onFailure: (error) => {
+        if (Cause.isDone(error)) {
+          parser.feed("\n\n")
+          finish()
+        } else if (finishReason !== undefined) finish()
+        else fault("reached" in error ? { _tag: "Broken", reason: error.reason } : error)
+        return pull
+      }
+    })
+  })
+  return { pull, finished: () => finishReason !== undefined }
+}
+
+const brokeOff: StreamFault = { _tag: "Broken", reason: "the stream ended before its finish reason" }
+
+const tellsAnError = (event: unknown): boolean =>
+  typeof event === "object" && event !== null && ("error" in event || "detail" in event) && !("choices" in event)
+
+/**
+ * Waits for the first text that is more than white space, so that whoever hears of the stream knows that it is one; what
+ * came before is held back until then. A stream that ends without such a text ends the wait as well.
+ */
+export const untilFirstText = <E>(pull: Pull.Pull<Parts, E>): Pull.Pull<Parts, E> =>
+  Effect.flatMap(pull, (parts) =>
+    parts.some(tells)
+      ? Effect.succeed(parts)
+      : Effect.map(untilFirstText(pull), ([first, ...more]) => [parts[0], ...parts.slice(1), first, ...more] as const)
+  )
+
+const tells = (part: GenerationPart): boolean =>
+  part._tag === "End" || part.toolCalls !== undefined || part.text.trim() !== ""
+
+/** What a stream that has given its first parts goes on with. */
+export const startingWith = <E>(first: Parts, rest: Pull.Pull<Parts, E>): Pull.Pull<Parts, E> => {
+  let given = false
+  return Effect.suspend(() => {
+    if (given) return rest
+    given = true
+    return Effect.succeed(first)
+  })
+}
