@@ -1,5 +1,6 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { counted } from "../domain/Counted.ts"
 import { failure } from "./CommandFailure.ts"
 import type { Answer } from "./Server.ts"
 
@@ -19,7 +20,9 @@ export const refusal = (answer: Answer) =>
         [
           `${message} (${error})`,
           ...(details === null || details === "" ? [] : [`Details: ${details}`]),
-          ...(/^\d+$/.test(answer.retryAfter ?? "") ? [`Worth trying again in ${answer.retryAfter} seconds.`] : [])
+          ...(/^\d{1,9}$/.test(answer.retryAfter ?? "")
+            ? [`Worth trying again in ${counted(Number(answer.retryAfter), "second")}.`]
+            : [])
         ].join("\n")
       )
   })

@@ -7,6 +7,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { counted } from "../domain/Counted.ts"
 import { failure } from "./CommandFailure.ts"
 import { whyUnreachable } from "./Unreachable.ts"
 
@@ -83,7 +84,10 @@ export const send = Effect.fnUntraced(function* (
     duration: timeoutMillis,
     orElse: () =>
       Effect.fail(
-        failure("unreachable", `No answer from ai-ticket at ${origin} within ${timeoutMillis / 1000} seconds.`)
+        failure(
+          "unreachable",
+          `No answer from ai-ticket at ${origin} within ${counted(timeoutMillis / 1000, "second")}.`
+        )
       )
   })
 })

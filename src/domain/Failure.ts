@@ -1,5 +1,6 @@
 import * as Schema from "effect/Schema"
 import { BackendError } from "./BackendError.ts"
+import { counted } from "./Counted.ts"
 import { type ErrorBody, type ErrorCode, errorCatalogue } from "./ErrorCatalogue.ts"
 
 /** The body is not JSON, or does not say that it is. */
@@ -49,7 +50,7 @@ export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("Payl
 }) {
   readonly code = "payload_too_large"
   override get message() {
-    return `The body is over the limit of ${this.limitBytes} bytes.`
+    return `The body is over the limit of ${counted(this.limitBytes, "byte")}.`
   }
 }
 
@@ -97,7 +98,7 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
 }) {
   readonly code = "rate_limited"
   override get message() {
-    return `Over the limit of ${this.limit} requests in ${this.windowSeconds} seconds.`
+    return `Over the limit of ${counted(this.limit, "request")} in ${counted(this.windowSeconds, "second")}.`
   }
 }
 
@@ -125,7 +126,7 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("De
 }) {
   readonly code = "deadline_exceeded"
   override get message() {
-    return `No answer within ${this.budgetMillis / 1000} seconds.`
+    return `No answer within ${counted(this.budgetMillis / 1000, "second")}.`
   }
 }
 

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import { counted } from "../domain/Counted.ts"
 import { isToken } from "./SettingKinds.ts"
 import { SettingsError } from "./SettingsSource.ts"
 
@@ -57,7 +58,7 @@ export const watchTokenFile = Effect.fnUntraced(function* (path: string, variabl
       broken = false
       if (now.fingerprint === current.fingerprint) return Effect.void
       current = now
-      return Effect.logInfo(`${variable} was read again: ${now.tokens.length} tokens`)
+      return Effect.logInfo(`${variable} was read again: ${counted(now.tokens.length, "token")}`)
     }
   })
   // Reading it whole beats a watcher: it sees every way of replacing a file, mounted secrets included.

@@ -5,12 +5,15 @@ import { bodyFor } from "../../src/domain/Failure.ts"
 const overloaded = JSON.stringify(bodyFor("overloaded", "Too many requests are waiting for the backend."))
 
 describe("what the service said instead of an answer", () => {
-  it("tells when it is worth trying again", () => {
-    const { message, outcome } = refusal({ status: 503, text: overloaded, retryAfter: "12" })
+  it.each([
+    ["1", "1 second"],
+    ["12", "12 seconds"]
+  ])("tells when it is worth trying again: %s", (retryAfter, told) => {
+    const { message, outcome } = refusal({ status: 503, text: overloaded, retryAfter })
     assert.strictEqual(outcome, "refused")
     assert.strictEqual(
       message,
-      "Too many requests are waiting for the backend. (overloaded)\nWorth trying again in 12 seconds."
+      `Too many requests are waiting for the backend. (overloaded)\nWorth trying again in ${told}.`
     )
   })
 

@@ -7,7 +7,10 @@ import * as TestClock from "effect/testing/TestClock"
 import { send } from "../../src/cli/Server.ts"
 
 describe("a server that never answers", () => {
-  it.effect("is given up after the time that was allowed, as unreachable", () =>
+  it.effect.each([
+    { millis: 1000, told: "1 second" },
+    { millis: 2500, told: "2.5 seconds" }
+  ])("is given up after the time that was allowed, as unreachable: $told", ({ millis, told }) =>
     Effect.gen(function* () {
       let left = false
       const silent = HttpClient.make(() =>
@@ -17,18 +20,18 @@ describe("a server that never answers", () => {
           })
         )
       )
-      const asking = yield* send(HttpClientRequest.get("http://host:1/health"), { timeoutMillis: 2000 }).pipe(
+      const asking = yield* send(HttpClientRequest.get("http://host:1/health"), { timeoutMillis: millis }).pipe(
         Effect.provideService(HttpClient.HttpClient, silent),
         Effect.flip,
         Effect.forkChild({ startImmediately: true })
       )
-      yield* TestClock.adjust("1999 millis")
+      yield* TestClock.adjust(millis - 1)
       assert.isFalse(left)
-      yield* TestClock.adjust("1 millis")
+      yield* TestClock.adjust(1)
       const error = yield* Fiber.join(asking)
       assert.deepStrictEqual(
         [error.outcome, error.message, left],
-        ["unreachable", "No answer from ai-ticket at http://host:1 within 2 seconds.", true]
+        ["unreachable", `No answer from ai-ticket at http://host:1 within ${told}.`, true]
       )
     })
   )

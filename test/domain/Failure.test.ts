@@ -61,6 +61,16 @@ describe("errorBody", () => {
     assert.include(message(new Failure.MethodNotAllowed({ allowed: ["GET", "HEAD"] })), "GET, HEAD")
     assert.include(message(new Failure.DeadlineExceeded({ budgetMillis: 1500 })), "1.5 seconds")
   })
+
+  it("tells one of something in the singular", () => {
+    const message = (failure: Failure.Failure) => Failure.errorBody(failure).message
+    const limited = (limit: number, windowSeconds: number) =>
+      message(new Failure.RateLimited({ retryAfterMillis: 1, limit, windowSeconds }))
+    assert.strictEqual(limited(1, 1), "Over the limit of 1 request in 1 second.")
+    assert.strictEqual(limited(2, 0.5), "Over the limit of 2 requests in 0.5 seconds.")
+    assert.strictEqual(message(new Failure.DeadlineExceeded({ budgetMillis: 1000 })), "No answer within 1 second.")
+    assert.strictEqual(message(new Failure.PayloadTooLarge({ limitBytes: 1 })), "The body is over the limit of 1 byte.")
+  })
 })
 
 describe("retryAfterSeconds", () => {

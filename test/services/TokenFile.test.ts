@@ -154,11 +154,12 @@ describe("a token file", () => {
 
   it.effect("is read again within a second after it changed", () =>
     Effect.gen(function* () {
-      const { knows, logged, write } = yield* running("old")
+      const { knows, log, logged, write } = yield* running("old")
       yield* write("new\nmore")
       assert.deepStrictEqual([yield* knows("old"), yield* knows("new")], [true, false])
       yield* TestClock.adjust("1 second")
       yield* eventuallyLive(() => logged("INFO") === 1)
+      assert.include(log.lines[0], "AI_TICKET_AUTH_TOKEN_FILE was read again: 2 tokens")
       assert.deepStrictEqual([yield* knows("old"), yield* knows("new"), yield* knows("more")], [false, true, true])
     })
   )
@@ -194,6 +195,7 @@ describe("a token file", () => {
       yield* write("new")
       yield* looks(2)
       assert.deepStrictEqual([yield* knows("old"), yield* knows("new")], [false, true])
+      assert.include(log.lines.at(-1), 'AI_TICKET_AUTH_TOKEN_FILE was read again: 1 token"')
       yield* files.remove(path)
       yield* looks(3)
       assert.isTrue(yield* knows("new"))
