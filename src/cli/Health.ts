@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { failure } from "./CommandFailure.ts"
 import { show, showPlain } from "./Output.ts"
+import { notOurs, refusal } from "./Refusal.ts"
 import { seconds } from "./Seconds.ts"
 import { type Answer, send, serverUrl } from "./Server.ts"
 import { unlessSignal } from "./Signals.ts"
@@ -30,7 +31,7 @@ const decodeHealth = Schema.decodeUnknownOption(Schema.fromJsonString(HealthBody
 const decodeReady = Schema.decodeUnknownOption(Schema.fromJsonString(ReadyBody))
 
 /** What the two routes told. */
-export interface Report {
+interface Report {
   readonly url: string
   readonly healthy: boolean
   readonly ready: boolean
@@ -40,7 +41,7 @@ export interface Report {
 }
 
 /** Reads the two answers. */
-export const reportOf = (url: string, health: Answer, readiness: Answer): Report => {
+const reportOf = (url: string, health: Answer, readiness: Answer): Report => {
   const healthBody = Option.getOrNull(decodeHealth(health.text))
   const readyBody = Option.getOrNull(decodeReady(readiness.text))
   return {
@@ -53,11 +54,13 @@ export const reportOf = (url: string, health: Answer, readiness: Answer): Report
 }
 
 /** The report for people, a line each. */
-export const linesOf = ({ health, healthy, ready, readiness, url }: Report): string => {
-  const draining = readiness?.draining === true || health?.shutdown_initiated === true
-  const waiting =
-    readiness === null ? [] : [`queue    ${readiness.queue.waiting} waiting, ${readiness.queue.in_use} in work`]
-  const backends = (readiness?.backends ?? []).map(
+const linesOf = (
+  { healthy, ready, url }: Report,
+  health: typeof HealthBody.Type,
+  readiness: typeof ReadyBody.Type
+): string => {
+  const draining = readiness.draining || health.shutdown_initiated
+  const backends = readiness.backends.map(
     ({ breaker, name, queue, state }) =>
       `backend  ${name}: ${state}, breaker ${breaker}${queue === undefined ? "" : `, ${queue} waiting in it`}`
   )
@@ -65,10 +68,14 @@ export const linesOf = ({ health, healthy, ready, readiness, url }: Report): str
     `server   ${url}`,
     `health   ${healthy ? "healthy" : "unhealthy"}`,
     `ready    ${ready ? "yes" : draining ? "no: draining" : "no"}`,
-    ...waiting,
+    `queue    ${readiness.queue.waiting} waiting, ${readiness.queue.in_use} in work`,
     ...backends
   ].join("\n")
 }
+
+/** An answer that is no report: somebody else's, or an error's. */
+const unread = (url: string, path: string, answer: Answer) =>
+  answer.status === 200 ? notOurs(url, `to GET ${path} is of another shape`) : refusal(answer)
 
 /** `ai-ticket health`: is it up, and does it take work? */
 export const health = Command.make(
@@ -85,9 +92,11 @@ export const health = Command.make(
       })
     const answers = yield* unlessSignal(Effect.all([ask("/health"), ask("/ready")], { concurrency: 2 }))
     const report = reportOf(input.serverUrl, ...answers)
-    yield* input.json
-      ? showPlain(JSON.stringify(report, undefined, 2))
-      : show({ title: "ai-ticket", text: linesOf(report) })
+    const { health, readiness } = report
+    if (input.json) yield* showPlain(JSON.stringify(report, undefined, 2))
+    if (health === null) return yield* unread(input.serverUrl, "/health", answers[0])
+    if (readiness === null) return yield* unread(input.serverUrl, "/ready", answers[1])
+    if (!input.json) yield* show({ title: "ai-ticket", text: linesOf(report, health, readiness) })
     if (report.healthy && report.ready) return
     return yield* failure("refused", report.healthy ? "The service is not ready." : "The service is not healthy.")
   })

@@ -10,7 +10,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { failure } from "./CommandFailure.ts"
 import { show, showPlain } from "./Output.ts"
-import { refusal } from "./Refusal.ts"
+import { notOurs, refusal } from "./Refusal.ts"
 import { samplingFields, samplingFlags } from "./SamplingFlags.ts"
 import { seconds } from "./Seconds.ts"
 import { send, serverUrl, token } from "./Server.ts"
@@ -73,7 +73,7 @@ export const prompt = Command.make(
       return yield* refusal(answer)
     }
     const { completion } = yield* Effect.mapError(decodeCompletion(answer.text), () =>
-      failure("refused", `What listens at ${input.serverUrl} is not ai-ticket: its answer has no completion.`)
+      notOurs(input.serverUrl, "has no completion")
     )
     yield* input.json ? showPlain(answer.text) : show({ title: "Completion", text: completion })
   })

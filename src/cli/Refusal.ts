@@ -10,6 +10,10 @@ const decodeError = Schema.decodeUnknownOption(
   )
 )
 
+/** What answers there isn't ai-ticket, as is to be seen in its answer. */
+export const notOurs = (url: string, what: string) =>
+  failure("refused", `What listens at ${url} is not ai-ticket: its answer ${what}.`)
+
 /** What the service said instead of an answer, as the failure of a command. */
 export const refusal = (answer: Answer) =>
   Option.match(decodeError(answer.text), {

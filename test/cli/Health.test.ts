@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
 import { testService } from "../support/TestService.ts"
 import { runInProcess } from "./InProcess.ts"
+import { stranger } from "./Stranger.ts"
 
 const nobody = "http://127.0.0.1:9"
 
@@ -42,6 +43,32 @@ describe("ai-ticket health", () => {
       const { code, stderr, stdout } = yield* runInProcess(["health", "--server-url", nobody])
       assert.deepStrictEqual({ code, stdout }, { code: 3, stdout: "" })
       assert.strictEqual(stderr, `ai-ticket: Could not reach ai-ticket at ${nobody}: connection refused.\n`)
+    })
+  )
+
+  const proxyError = "<html>Bad gateway</html>"
+  const healthy = JSON.stringify({ status: "healthy", shutdown_initiated: false })
+  const bug = JSON.stringify({ error: "internal_error", message: "A bug.", status_code: 500, details: null })
+  it.live.each([
+    {
+      status: 200,
+      body: "<html>Welcome</html>",
+      told: "not ai-ticket: its answer to GET /health is of another shape."
+    },
+    { status: 200, body: '{"status":"ok"}', told: "not ai-ticket: its answer to GET /health is of another shape." },
+    { status: 200, body: healthy, told: "not ai-ticket: its answer to GET /ready is of another shape." },
+    { status: 502, body: proxyError, told: "The answer has status 502 and is not one of ai-ticket's." },
+    { status: 500, body: bug, told: "A bug. (internal_error)" }
+  ])("somebody else there, or a bug, answering $status: exit 1, and no report", ({ body, status, told }) =>
+    Effect.gen(function* () {
+      const { url } = yield* stranger(status, body)
+      const plain = yield* runInProcess(["health", "--server-url", url])
+      assert.deepStrictEqual([plain.code, plain.stdout], [1, ""])
+      const subject = told.startsWith("not ") ? `What listens at ${url} is ` : ""
+      assert.strictEqual(plain.stderr, `ai-ticket: ${subject}${told}\n`)
+      const json = yield* runInProcess(["health", "--json", "--server-url", url])
+      assert.deepStrictEqual([json.code, json.stderr], [1, plain.stderr])
+      assert.deepInclude(JSON.parse(json.stdout), { url, ready: false, readiness: null })
     })
   )
 

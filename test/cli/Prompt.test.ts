@@ -1,30 +1,16 @@
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { type Call, scriptedBackend } from "../support/ScriptedBackend.ts"
 import { eventually, testService } from "../support/TestService.ts"
 import { runInProcess } from "./InProcess.ts"
 import { Program, run, start } from "./Program.ts"
+import { stranger } from "./Stranger.ts"
 
 const setUp = Effect.fnUntraced(function* (settings: Record<string, string> = {}) {
   const backend = yield* scriptedBackend
   const service = yield* testService({ KOBOLDCPP_API_URL: backend.url, ...settings })
   return { backend, server: ["--server-url", service.url] }
 })
-
-/** Something that answers, and isn't ai-ticket. */
-const stranger = (status: number, body: string) =>
-  Effect.acquireRelease(
-    Effect.callback<{ readonly url: string; readonly close: () => void }>((resume) => {
-      const server = createServer((_, response) => void response.writeHead(status).end(body))
-      server.listen(0, "127.0.0.1", () => {
-        const { port } = server.address() as AddressInfo
-        resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, close: () => void server.close() }))
-      })
-    }),
-    ({ close }) => Effect.sync(close)
-  )
 
 const hostile = "ok \u001b[31mred\u001b[0m\u0007 \u009b2J done"
 const answering = (content: string) => ({ chat: [{ body: { choices: [{ message: { content } }] } }] })
