@@ -15,6 +15,7 @@ import { samplingFields, samplingFlags } from "./SamplingFlags.ts"
 import { seconds } from "./Seconds.ts"
 import { send, serverUrl, token } from "./Server.ts"
 import { unlessSignal } from "./Signals.ts"
+import { withSignOfLife } from "./SignOfLife.ts"
 
 /** How much longer than the service we wait, so that it is the service that tells what went wrong. */
 const graceMillis = 5_000
@@ -59,12 +60,14 @@ export const prompt = Command.make(
             "x-request-timeout": Option.getOrUndefined(Option.map(input.timeout, String))
           })
         )
-        return yield* send(
-          request,
-          Option.match(input.timeout, {
-            onNone: () => ({}),
-            onSome: (limit) => ({ timeoutMillis: limit * 1000 + graceMillis })
-          })
+        return yield* withSignOfLife(
+          send(
+            request,
+            Option.match(input.timeout, {
+              onNone: () => ({}),
+              onSome: (limit) => ({ timeoutMillis: limit * 1000 + graceMillis })
+            })
+          )
         )
       })
     )

@@ -8,16 +8,20 @@ import * as Runtime from "effect/Runtime"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as Cli from "../../src/cli/Cli.ts"
-import { Signals } from "../../src/cli/Signals.ts"
+import { type EndingSignal, Signals } from "../../src/cli/Signals.ts"
+
+interface InProcessOptions {
+  readonly env?: Record<string, string>
+  readonly terminal?: boolean
+  /** The first signal, which may wait for something on stderr; without it none comes. */
+  readonly signal?: (stderr: () => string) => Effect.Effect<EndingSignal>
+}
 
 /**
  * Runs the command line in this process, with an environment and a terminal of the test's choice. What `serve` and
  * `simulate` would start never ends.
  */
-export const runInProcess = Effect.fnUntraced(function* (
-  args: ReadonlyArray<string>,
-  options: { readonly env?: Record<string, string>; readonly terminal?: boolean } = {}
-) {
+export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<string>, options: InProcessOptions = {}) {
   let stdout = ""
   let stderr = ""
   const terminal = Effect.succeed(options.terminal === true)
@@ -25,9 +29,14 @@ export const runInProcess = Effect.fnUntraced(function* (
     Effect.sync(() => {
       stdout += String(chunk)
     })
+  const captureError = (chunk: string | Uint8Array) =>
+    Effect.sync(() => {
+      stderr += String(chunk)
+    })
   const stdio = Stdio.layerTest({
     args: Effect.succeed(args),
     stdout: () => Sink.forEach(capture),
+    stderr: () => Sink.forEach(captureError),
     stdinIsTerminal: terminal,
     stdoutIsTerminal: terminal,
     stderrIsTerminal: terminal
@@ -46,7 +55,7 @@ export const runInProcess = Effect.fnUntraced(function* (
       Layer.mergeAll(
         NodeHttpClient.layerNodeHttp,
         ConfigProvider.layer(ConfigProvider.fromEnvRecord(options.env ?? {})),
-        Layer.succeed(Signals)({ first: Effect.never }),
+        Layer.succeed(Signals)({ first: options.signal?.(() => stderr) ?? Effect.never }),
         Layer.succeed(Console.Console)(console)
       ).pipe(Layer.provideMerge(stdio), Layer.provideMerge(NodeServices.layer))
     ),

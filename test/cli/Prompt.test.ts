@@ -165,6 +165,34 @@ describe("ai-ticket prompt", () => {
       })
     )
 
+    it.effect("on a terminal it says that it waits, and takes that back before it tells the answer", () =>
+      Effect.gen(function* () {
+        const { backend, server } = yield* setUp()
+        backend.script({ chat: [{ hang: true }] })
+        const args = ["prompt", "hi", ...server]
+        const signal = (stderr: () => string) =>
+          Effect.as(
+            eventually(() => stderr().includes("Waiting, ")),
+            "SIGINT" as const
+          )
+        const left = yield* runInProcess(args, { terminal: true, signal })
+        assert.deepStrictEqual([left.code, left.stdout], [130, ""])
+        assert.match(left.stderr, /^(\rWaiting, \d+ s)+\r {12,}\r$/)
+        const releasing = (stderr: () => string) =>
+          Effect.andThen(
+            signal(stderr),
+            Effect.suspend(() => {
+              backend.release()
+              return Effect.never
+            })
+          )
+        const answered = yield* runInProcess(args, { terminal: true, signal: releasing })
+        assert.strictEqual(answered.code, 0)
+        assert.match(answered.stdout, /\n│ from chat\n/)
+        assert.match(answered.stderr, /^(\rWaiting, \d+ s)+\r {12,}\r$/)
+      })
+    )
+
     it.effect("in a pipe the completion is as the model wrote it", () =>
       Effect.gen(function* () {
         const { backend, server } = yield* setUp()
