@@ -1,8 +1,11 @@
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { counted } from "../domain/Counted.ts"
 import { definitions } from "../services/Settings.ts"
 import { type Origin, readSettings } from "../services/SettingsSource.ts"
+import { readTokenFile } from "../services/TokenFile.ts"
 import { show, showPlain } from "./Output.ts"
 import { sourceFlags, sourcesOf, wrongSetting } from "./Sources.ts"
 
@@ -11,6 +14,8 @@ interface Row {
   /** Null when it isn't set; never a secret. */
   readonly value: string | null
   readonly from: string
+  /** What was found where the value points to. */
+  readonly note?: string
 }
 
 const rowOf = (variable: string, secret: boolean, origin: Origin): Row => ({
@@ -20,7 +25,10 @@ const rowOf = (variable: string, secret: boolean, origin: Origin): Row => ({
 })
 
 const table = (rows: ReadonlyArray<Row>): string => {
-  const cells = rows.map(({ from, value, variable }) => [variable, value ?? "(unset)", `(${from})`] as const)
+  const cells = rows.map(({ from, note, value, variable }) => {
+    const origin = note === undefined ? `(${from})` : `(${from}): ${note}`
+    return [variable, value ?? "(unset)", origin] as const
+  })
   const widthOf = (column: 0 | 1) => Math.max(...cells.map((cell) => cell[column].length))
   const widths = [widthOf(0), widthOf(1)] as const
   return cells
@@ -33,11 +41,23 @@ export const config = Command.make(
   "config",
   { ...sourceFlags, json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false)) },
   Effect.fnUntraced(function* (flags) {
-    const { origins } = yield* Effect.mapError(readSettings(definitions, yield* sourcesOf(flags)), wrongSetting(flags))
-    const rows = Object.entries(definitions).map(([name, { secret, variable }]) =>
-      rowOf(variable, secret, origins[name as keyof typeof origins])
-    )
+    const wrong = wrongSetting(flags)
+    const { origins, values } = yield* Effect.mapError(readSettings(definitions, yield* sourcesOf(flags)), wrong)
+    const tokens =
+      values.authTokenFile === undefined ? undefined : yield* Effect.result(readTokenFile(values.authTokenFile))
+    const noteOn = (name: string) =>
+      name === "authTokenFile" && tokens !== undefined
+        ? { note: Result.isSuccess(tokens) ? counted(tokens.success.tokens.length, "token") : tokens.failure.problem }
+        : {}
+    const rows = Object.entries(definitions).map(([name, { secret, variable }]) => ({
+      ...rowOf(variable, secret, origins[name as keyof typeof origins]),
+      ...noteOn(name)
+    }))
     yield* flags.json ? showPlain(JSON.stringify(rows, undefined, 2)) : show({ title: "Settings", text: table(rows) })
+    // serve would not start with it.
+    if (tokens !== undefined && Result.isFailure(tokens)) {
+      return yield* wrong(tokens.failure.asSettingsError(definitions.authTokenFile.variable))
+    }
   })
 ).pipe(
   Command.withDescription("Shows the settings that serve would have with the same flags, and where each comes from"),

@@ -2,7 +2,9 @@ import { hash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import { counted } from "../domain/Counted.ts"
 import { isToken } from "./SettingKinds.ts"
 import { SettingsError } from "./SettingsSource.ts"
@@ -10,13 +12,43 @@ import { SettingsError } from "./SettingsSource.ts"
 /** How often the file is looked at: what a second's work of an operator may take to count. */
 const interval = "1 second"
 
-/** One token a line; blank lines and lines that begin with `#` are none. */
-export const parseTokens = (text: string): ReadonlyArray<Redacted.Redacted> =>
-  text
-    .split(/\r\n|\r|\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"))
-    .map((token) => Redacted.make(token))
+/** A file that can't let anybody in. */
+export class TokenFileError extends Schema.TaggedError<TokenFileError>()("TokenFileError", {
+  path: Schema.String,
+  /** What is wrong, in a few words; nothing that stands in the file, which may be a token. */
+  problem: Schema.String
+}) {
+  /** The same as a setting that stops the start. */
+  asSettingsError(variable: string) {
+    const expected = "a file that can be read and holds at least one token, each a line of printable characters"
+    return new SettingsError({
+      variable,
+      value: this.path,
+      expected: `${expected} without spaces, but ${this.problem}`
+    })
+  }
+}
+
+/** One token a line; blank lines and lines that begin with `#` are none. Fails with the first line that can't be one. */
+export const parseTokens = (text: string): Result.Result<ReadonlyArray<Redacted.Redacted>, string> => {
+  const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim())
+  const counts = (line: string) => line !== "" && !line.startsWith("#")
+  const wrong = lines.findIndex((line) => counts(line) && !isToken(line))
+  if (wrong >= 0) return Result.fail(`line ${wrong + 1} is no token`)
+  const tokens = lines.filter(counts).map((token) => Redacted.make(token))
+  return tokens.length === 0 ? Result.fail("it holds no token") : Result.succeed(tokens)
+}
+
+/** Reads the tokens of a file once. */
+export const readTokenFile = Effect.fnUntraced(function* (path: string) {
+  const files = yield* FileSystem.FileSystem
+  const refused = (problem: string) => new TokenFileError({ path, problem })
+  const text = yield* Effect.mapError(files.readFileString(path), ({ reason }) =>
+    refused(reason._tag === "NotFound" ? "there is no such file" : "it can't be read")
+  )
+  const tokens = yield* Effect.fromResult(Result.mapError(parseTokens(text), refused))
+  return { fingerprint: hash("sha256", text), tokens }
+})
 
 /**
  * Reads the tokens of a file, now and whenever it changes, for as long as the scope is open.
@@ -26,18 +58,9 @@ export const parseTokens = (text: string): ReadonlyArray<Redacted.Redacted> =>
  */
 export const watchTokenFile = Effect.fnUntraced(function* (path: string, variable: string) {
   const files = yield* FileSystem.FileSystem
-  const refused = () =>
-    new SettingsError({ variable, value: path, expected: `a file that can be read and holds ${held}` })
+  const load = Effect.provideService(readTokenFile(path), FileSystem.FileSystem, files)
 
-  const load = files.readFileString(path).pipe(
-    Effect.map((text) => ({ fingerprint: hash("sha256", text), tokens: parseTokens(text) })),
-    Effect.filterOrFail(
-      ({ tokens }) => tokens.length > 0 && tokens.every((token) => isToken(Redacted.value(token))),
-      refused
-    )
-  )
-
-  let current = yield* Effect.mapError(load, refused)
+  let current = yield* Effect.mapError(load, (error) => error.asSettingsError(variable))
   let broken = false
 
   // A file that is written to while it is read can come out cut: what is new must be there twice.
@@ -49,10 +72,10 @@ export const watchTokenFile = Effect.fnUntraced(function* (path: string, variabl
   })
 
   const reload = Effect.matchEffect(settled, {
-    onFailure: () => {
+    onFailure: ({ problem }) => {
       if (broken) return Effect.void
       broken = true
-      return Effect.logWarning(`${variable} can't be read or doesn't hold ${held}: the last good tokens stay`)
+      return Effect.logWarning(`${variable} can't be used (${problem}): the last good tokens stay`)
     },
     onSuccess: (now) => {
       broken = false
@@ -66,5 +89,3 @@ export const watchTokenFile = Effect.fnUntraced(function* (path: string, variabl
 
   return Effect.sync(() => current.tokens)
 })
-
-const held = "at least one token, each a line of printable characters without spaces"

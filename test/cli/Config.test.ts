@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -65,6 +65,37 @@ describe("ai-ticket config", () => {
         }
       })
     )
+
+    const tokenFiles = {
+      "two tokens": { text: "# ours\r\ns3cret-1\n\ns3cret-2\n", note: "2 tokens" },
+      "one token": { text: "s3cret-1", note: "1 token" },
+      "no token": { text: "# s3cret\n\n", note: "it holds no token" },
+      "a line that is no token": { text: "s3cret-1\n# ours\n  s3cret 2\n", note: "line 3 is no token" },
+      "no such file": { text: undefined, note: "there is no such file" }
+    }
+    for (const [name, { note, text }] of Object.entries(tokenFiles)) {
+      it.effect(`looks into the token file: ${name}`, () =>
+        Effect.gen(function* () {
+          const { directory } = yield* Program
+          const path = "tokens"
+          if (text === undefined) rmSync(join(directory, path), { force: true })
+          else yield* writeFile(path, text)
+          const good = text !== undefined && /^\d/.test(note)
+          for (const json of [[], ["--json"]]) {
+            const { code, stderr, stdout } = yield* run(["config", "--token-file", path, ...json])
+            assert.strictEqual(code, good ? 0 : 2)
+            if (good) assert.strictEqual(stderr, "")
+            else assert.match(stderr, new RegExp(`^ai-ticket: --token-file: .* is "tokens": .*, but ${note}\\.\\n$`))
+            assert.notInclude(stdout + stderr, "s3cret")
+            if (json.length === 0) assert.include(stdout, `  (flag): ${note}\n`)
+            else {
+              const row = { variable: "AI_TICKET_AUTH_TOKEN_FILE", value: path, from: "flag", note }
+              assert.deepInclude(JSON.parse(stdout), row)
+            }
+          }
+        })
+      )
+    }
 
     it.effect("an older name of a variable is told", () =>
       Effect.gen(function* () {
