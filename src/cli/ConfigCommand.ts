@@ -1,3 +1,4 @@
+import { displayWidth } from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -29,10 +30,11 @@ const table = (rows: ReadonlyArray<Row>): string => {
     const origin = note === undefined ? `(${from})` : `(${from}): ${note}`
     return [variable, value ?? "(unset)", origin] as const
   })
-  const widthOf = (column: 0 | 1) => Math.max(...cells.map((cell) => cell[column].length))
+  const widthOf = (column: 0 | 1) => Math.max(...cells.map((cell) => displayWidth(cell[column])))
   const widths = [widthOf(0), widthOf(1)] as const
+  const pad = (text: string, width: number) => text + " ".repeat(width - displayWidth(text))
   return cells
-    .map(([variable, value, from]) => `${variable.padEnd(widths[0])}  ${value.padEnd(widths[1])}  ${from}`)
+    .map(([variable, value, from]) => `${pad(variable, widths[0])}  ${pad(value, widths[1])}  ${from}`)
     .join("\n")
 }
 

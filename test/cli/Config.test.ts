@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, layer } from "@effect/vitest"
+import { displayWidth } from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
 import { Program, run } from "./Program.ts"
 
@@ -38,6 +39,15 @@ describe("ai-ticket config", () => {
         assert.deepInclude(lines, ["TRUST_PROXY_COUNT", "0", "(default)"])
         assert.deepInclude(lines, ["LOG_FORMAT", "(unset)", "(default)"])
         assert.notInclude(stdout, "\u001b")
+      })
+    )
+
+    it.effect("its columns stand below each other, whatever the values", () =>
+      Effect.gen(function* () {
+        const { stdout } = yield* run(["config"], { env: { KOBOLDCPP_API_URL: "http://例え.テスト/api" } })
+        const lines = stdout.trimEnd().split("\n")
+        const columns = lines.map((line) => displayWidth(line.slice(0, line.lastIndexOf("("))))
+        assert.strictEqual(new Set(columns).size, 1)
       })
     )
 
