@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { type Incoming, send, sendEvent } from "../support/Http.ts"
+import { type Incoming, jsonIn, send, sendEvent } from "../support/Http.ts"
 import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
 import { eventually } from "../support/TestService.ts"
@@ -67,11 +67,14 @@ describe.concurrent("the log", () => {
   const failures: Record<string, { readonly ask: (url: string) => Effect.Effect<Incoming>; readonly line: Line }> = {
     "a bad body": {
       ask: (url) => sendEvent(url, "nonsense"),
-      line: { level: "INFO", status: 400, route: "/event", method: "POST", error: "invalid_request" }
+      line: {
+        ...{ level: "INFO", status: 400, route: "/event", method: "POST", error: "invalid_request" },
+        details: "the body is not JSON"
+      }
     },
     "no route": {
       ask: (url) => send(url, { path: "/secret/path" }),
-      line: { level: "INFO", status: 404, route: "other", method: "GET", error: "not_found" }
+      line: { level: "INFO", status: 404, route: "other", method: "GET", error: "not_found", details: undefined }
     },
     "a method of its own": {
       ask: (url) => send(url, { path: "/event", method: "PROPFIND" }),
@@ -79,16 +82,21 @@ describe.concurrent("the log", () => {
     },
     "a backend that fails": {
       ask: (url) => sendEvent(url, event),
-      line: { level: "ERROR", status: 502, route: "/event", method: "POST", error: "api_authentication_error" }
+      line: {
+        ...{ level: "ERROR", status: 502, route: "/event", method: "POST", error: "api_authentication_error" },
+        details: "koboldcpp, chat: it answered 401"
+      }
     }
   }
   for (const [name, { ask, line }] of Object.entries(failures)) {
-    it.live(`tells of ${name} its code`, () =>
+    it.live(`tells of ${name} its code, and the details that the answer has`, () =>
       Effect.gen(function* () {
         const { backend, lines, url } = yield* startService()
         backend.script({ chat: [{ status: 401 }] })
         const answer = yield* ask(url)
-        assert.deepInclude(yield* logged(lines), { ...line, request_id: answer.headers["x-request-id"] })
+        const told: Line = { details: undefined, ...(yield* logged(lines)) }
+        assert.deepInclude(told, { ...line, request_id: answer.headers["x-request-id"] })
+        assert.strictEqual(told["details"] ?? null, jsonIn(answer)["details"])
       })
     )
   }
