@@ -1,10 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { makeAccessLog } from "../../src/http/AccessLog.ts"
+import { Settings } from "../../src/services/Settings.ts"
+import { capturedLog } from "../support/CapturedLog.ts"
 import { type Incoming, jsonIn, send, sendEvent } from "../support/Http.ts"
+import { closedPort } from "../support/RawBackend.ts"
 import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
-import { eventually } from "../support/TestService.ts"
+import { eventually, testService } from "../support/TestService.ts"
 
 type Line = Readonly<Record<string, unknown>>
 
@@ -141,6 +145,39 @@ describe.concurrent("the log", () => {
       yield* Fiber.interrupt(client)
       assert.deepInclude(yield* logged(lines), { level: "INFO", status: 499, error: "client_closed_request" })
       assert.strictEqual(accessLines(lines).length, 1)
+    })
+  )
+})
+
+describe.concurrent("the level of a request's line", () => {
+  it.effect.each([
+    [200, "INFO"],
+    [404, "INFO"],
+    [499, "INFO"],
+    [500, "ERROR"],
+    [502, "ERROR"],
+    [503, "WARNING"],
+    [504, "ERROR"]
+  ] as const)("for status %i is %s", ([status, level]) =>
+    Effect.gen(function* () {
+      const log = capturedLog()
+      const accessLog = yield* Effect.provide(makeAccessLog, Settings.layerRecord({}))
+      yield* Effect.provide(accessLog(status, { status }), log.layer)
+      assert.deepInclude(log.entries()[0], { level, message: "request", status })
+    })
+  )
+
+  it.live("is WARNING where the service says no by design: not ready, overloaded", () =>
+    Effect.gen(function* () {
+      const { backend, lines, url } = yield* startService({ AI_TICKET_QUEUE_LIMIT: "0", LOG_LEVEL: "WARNING" })
+      backend.script({ chat: [{ hang: true }] })
+      yield* Effect.forkScoped(sendEvent(url, event), { startImmediately: true })
+      yield* eventually(() => backend.calls.length === 1)
+      yield* sendEvent(url, event)
+      assert.deepInclude(yield* logged(lines, 1), { level: "WARNING", status: 503, error: "overloaded" })
+      const alone = yield* testService({ KOBOLDCPP_API_URL: yield* closedPort, LOG_LEVEL: "WARNING" })
+      yield* send(alone.url, { path: "/ready" })
+      assert.deepInclude(yield* logged(alone.lines, 1), { level: "WARNING", status: 503, route: "/ready" })
     })
   )
 })
