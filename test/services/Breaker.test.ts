@@ -9,6 +9,8 @@ import type { BackendError } from "../../src/domain/BackendError.ts"
 import { Breaker } from "../../src/services/Breaker.ts"
 import { type BreakerState, Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
+import { capturedLog } from "../support/CapturedLog.ts"
+import { eventuallyLive } from "../support/Eventually.ts"
 import { backendError, failsWith, fakeBackend } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
 import { inferenceAbove } from "../support/InferenceHarness.ts"
@@ -143,6 +145,35 @@ describe("Breaker", () => {
       yield* Fiber.interrupt(yield* forked(breaker.guard(Effect.never)))
       assert.strictEqual(yield* breaker.guard(Effect.succeed("back")), "back")
       assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+})
+
+describe("the log", () => {
+  it.effect("tells each turn of the breaker, once", () =>
+    Effect.gen(function* () {
+      const log = capturedLog()
+      const told = (turns: ReadonlyArray<string>) =>
+        Effect.map(
+          eventuallyLive(() => log.lines.length >= turns.length),
+          () =>
+            assert.deepStrictEqual(
+              log.entries().map(({ level, message }) => [level, message]),
+              turns.map((state) => ["WARNING", `Backend fake: the breaker is ${state}`])
+            )
+        )
+      const { breaker, fail } = yield* Effect.provide(setUp, log.layer)
+      yield* fail(9)
+      yield* told([])
+      yield* fail(1)
+      yield* told(["open"])
+      yield* Effect.ignore(breaker.guard(Effect.void))
+      yield* TestClock.adjust("1 second")
+      yield* fail(1)
+      yield* told(["open", "half_open", "open"])
+      yield* TestClock.adjust("2 seconds")
+      yield* breaker.guard(Effect.void)
+      yield* told(["open", "half_open", "open", "half_open", "closed"])
     })
   )
 })
