@@ -50,23 +50,21 @@ export class Breaker extends Context.Service<
       const { name: key } = yield* InferenceBackend
       const metrics = yield* Metrics
 
-      metrics.breaker(key, "closed")
       yield* breaker.transitions.pipe(
-        Stream.runForEach(({ to }) => {
-          metrics.breaker(key, states[to])
-          return Effect.logWarning(`Backend ${key}: the breaker is ${states[to]}`)
-        }),
+        Stream.runForEach(({ to }) => Effect.logWarning(`Backend ${key}: the breaker is ${states[to]}`)),
         Effect.forkScoped({ startImmediately: true })
       )
 
-      const state = Effect.orDie(breaker.state(key))
+      const stored = Effect.orDie(breaker.state(key))
+      // Its time over, an open breaker is waiting for the one request that will show: it must not be kept away.
+      const state = Effect.map(stored, (now) =>
+        now._tag === "Open" && Duration.isZero(now.retryAfter) ? "half_open" : states[now._tag]
+      )
+      metrics.readBreaker(key, state)
 
       return Breaker.of({
-        // Its time over, an open breaker is waiting for the one request that will show: it must not be kept away.
-        state: Effect.map(state, (now) =>
-          now._tag === "Open" && Duration.isZero(now.retryAfter) ? "half_open" : states[now._tag]
-        ),
-        check: Effect.flatMap(state, (now) =>
+        state,
+        check: Effect.flatMap(stored, (now) =>
           now._tag === "Open" && !Duration.isZero(now.retryAfter)
             ? Effect.fail(unavailable(now.retryAfter))
             : Effect.void

@@ -22,7 +22,7 @@ export interface HttpRequestRecord {
 /** Everything the service counts. Plain calls: they can't fail, and they are on every request's way. */
 interface Recorder {
   /** Brings the gauges up to date: before they are read is soon enough. */
-  readonly gauges: () => void
+  readonly gauges: Effect.Effect<void>
   readonly httpStarted: () => void
   readonly httpEnded: (request: HttpRequestRecord) => void
   /** A request that Node's parser refused, so that it never was one in flight. */
@@ -39,7 +39,8 @@ interface Recorder {
   /** How to read the waiting line's state, which is done when the metrics are. */
   readonly readLine: (read: () => { readonly waiting: number; readonly inUse: number }) => void
   readonly queueWait: (millis: number) => void
-  readonly breaker: (backend: string, state: BreakerState) => void
+  /** How to read the state of a backend's breaker, which is done when the metrics are: time alone changes it. */
+  readonly readBreaker: (backend: string, read: Effect.Effect<BreakerState>) => void
   readonly tokens: (backend: string, usage: Usage) => void
   /** Tokens that a caller got, and tokens that were generated for nobody. */
   readonly delivered: (backend: string, tokens: number) => void
@@ -48,7 +49,8 @@ interface Recorder {
   readonly overhead: (millis: number) => void
 }
 
-export type BreakerState = "closed" | "half_open" | "open"
+const breakerStates = ["closed", "half_open", "open"] as const
+export type BreakerState = (typeof breakerStates)[number]
 
 /**
  * Metrics under `METRICS_NAMESPACE`, each instance with a registry of its own.
@@ -69,10 +71,7 @@ export class Metrics extends Context.Service<
       const recorder = makeRecorder(context)
       return Metrics.of({
         ...recorder,
-        render: Effect.sync(() => {
-          recorder.gauges()
-          return PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace })
-        })
+        render: Effect.map(recorder.gauges, () => PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace }))
       })
     })
   )
@@ -113,6 +112,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
 
   let running = 0
   let lineState = () => ({ waiting: 0, inUse: 0 })
+  const breakers = new Map<string, Effect.Effect<BreakerState>>()
 
   const countRequest = ({ endpoint, method, status }: Omit<HttpRequestRecord, "millis">) => {
     const labels = { method, endpoint, status: String(status) }
@@ -121,12 +121,16 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   }
 
   return {
-    gauges: () => {
+    gauges: Effect.gen(function* () {
       const { inUse, waiting } = lineState()
       inFlight.update({}, running)
       queueDepth.update({}, waiting)
       slotsInUse.update({}, inUse)
-    },
+      for (const [backend, read] of breakers) {
+        const now = yield* read
+        for (const state of breakerStates) breakerState.update({ backend, state }, state === now ? 1 : 0)
+      }
+    }),
     httpStarted: () => {
       running += 1
     },
@@ -147,9 +151,8 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
       lineState = read
     },
     queueWait: (millis) => queueWait.update({}, millis / 1000),
-    breaker: (backend, now) => {
-      for (const state of ["closed", "half_open", "open"])
-        breakerState.update({ backend, state }, state === now ? 1 : 0)
+    readBreaker: (backend, read) => {
+      breakers.set(backend, read)
     },
     tokens: (backend, usage) => {
       tokens.update({ backend, direction: "input" }, usage.promptTokens)

@@ -122,6 +122,17 @@ describe("Breaker", () => {
     })
   )
 
+  it.effect("shows the same state in the metrics: half open from the end of the open time on, asked or not", () =>
+    Effect.gen(function* () {
+      const { breaker, fail, shown } = yield* setUp
+      yield* fail(10)
+      yield* TestClock.adjust(999)
+      assert.deepStrictEqual([yield* breaker.state, yield* shown], ["open", [0, 0, 1]])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([yield* breaker.state, yield* shown], ["half_open", [0, 1, 0]])
+    })
+  )
+
   it.effect("stays open for longer each time the probe fails, thirty seconds at most", () =>
     Effect.gen(function* () {
       const { breaker, fail } = yield* setUp

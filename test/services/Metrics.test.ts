@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { errorCatalogue } from "../../src/domain/ErrorCatalogue.ts"
-import { Metrics } from "../../src/services/Metrics.ts"
+import { type BreakerState, Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 
@@ -27,7 +27,7 @@ const countAll = (metrics: Metrics["Service"]) => {
   metrics.abort("koboldcpp", "failed")
   metrics.readLine(() => ({ waiting: 3, inUse: 1 }))
   metrics.queueWait(20)
-  metrics.breaker("koboldcpp", "half_open")
+  metrics.readBreaker("koboldcpp", Effect.succeed("half_open"))
   metrics.tokens("koboldcpp", { promptTokens: 30, completionTokens: 20 })
   metrics.firstToken("koboldcpp", 1500)
   metrics.overhead(2)
@@ -165,8 +165,12 @@ describe("the page of metrics", () => {
   it.effect("shows the one state that the breaker is in", () =>
     Effect.gen(function* () {
       const metrics = yield* metricsNamed()
-      for (const now of ["open", "half_open", "closed"] as const) {
-        metrics.breaker("koboldcpp", now)
+      let now: BreakerState = "closed"
+      metrics.readBreaker(
+        "koboldcpp",
+        Effect.sync(() => now)
+      )
+      for (now of ["open", "half_open", "closed"] as const) {
         const page = yield* metrics.render
         for (const state of ["open", "half_open", "closed"]) {
           const shown = sampleValue(parseMetrics(page), "ai_ticket_backend_breaker_state", {
