@@ -1,7 +1,8 @@
 import * as Schema from "effect/Schema"
 import type { BackendErrorCode } from "./ErrorCatalogue.ts"
 
-const codes = [
+/** Every way in which an attempt can fail. */
+export const backendErrorCodes = [
   "api_authentication_error",
   "api_client_error",
   "api_rate_limited",
@@ -32,7 +33,7 @@ export type Remedy = "retry" | "next" | "absent" | "give up"
 
 /** One attempt at one endpoint of one backend failed. */
 export class BackendError extends Schema.TaggedError<BackendError>()("BackendError", {
-  code: Schema.Literals(codes),
+  code: Schema.Literals(backendErrorCodes),
   backend: Schema.String,
   endpoint: Schema.String,
   /** What happened, in words of ours: never text from the backend, which may echo the prompt. */

@@ -3,12 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
-import type { ErrorCode } from "../domain/ErrorCatalogue.ts"
+import { backendErrorCodes } from "../domain/BackendError.ts"
 import type { Usage } from "../domain/Generation.ts"
 import { Settings } from "./Settings.ts"
 
+const attemptOutcomes = ["success", "aborted", "internal_error", ...backendErrorCodes] as const
 /** How an attempt at a backend ended. */
-export type AttemptOutcome = "success" | "aborted" | ErrorCode
+export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
 export interface HttpRequestRecord {
   /** One of the methods a server knows, or `other`. */
@@ -23,6 +24,8 @@ export interface HttpRequestRecord {
 interface Recorder {
   /** Brings the gauges up to date: before they are read is soon enough. */
   readonly gauges: Effect.Effect<void>
+  /** A backend and its endpoints: their counters are there from now on, at zero, for a rate needs a beginning. */
+  readonly announce: (backend: string, endpoints: ReadonlyArray<string>) => void
   readonly httpStarted: () => void
   readonly httpEnded: (request: HttpRequestRecord) => void
   /** A request that Node's parser refused, so that it never was one in flight. */
@@ -131,6 +134,15 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
         for (const state of breakerStates) breakerState.update({ backend, state }, state === now ? 1 : 0)
       }
     }),
+    announce: (backend, endpoints) => {
+      for (const endpoint of endpoints) {
+        for (const outcome of attemptOutcomes) attempts.update({ backend, endpoint, outcome }, 0)
+        retries.update({ backend, endpoint }, 0)
+      }
+      fallbacks.update({ backend }, 0)
+      for (const outcome of ["heard", "failed"]) aborts.update({ backend, outcome }, 0)
+      for (const direction of ["input", "output"]) tokens.update({ backend, direction }, 0)
+    },
     httpStarted: () => {
       running += 1
     },

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { backendErrorCodes } from "../../src/domain/BackendError.ts"
 import { send, sendEvent, until } from "../support/Http.ts"
 import { parseMetrics, type Sample, sampleValue } from "../support/Prometheus.ts"
 import { startService } from "../support/Running.ts"
@@ -27,6 +28,30 @@ describe("GET /metrics", () => {
       assert.strictEqual(sampleValue(samples, "ai_ticket_http_requests_in_flight"), 1)
       assert.strictEqual(sampleValue(samples, "ai_ticket_queue_depth"), 0)
       assert.isTrue(samples.every(({ name }) => name.startsWith("ai_ticket_")))
+    })
+  )
+
+  it.live("has the counters of its backend from the first scrape on, at zero: a rate needs a beginning", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startService()
+      const counters = (yield* scrape(url)).filter(({ name }) => /^ai_ticket_(backend|tokens)\w*_total$/.test(name))
+      const backend = "koboldcpp"
+      const outcomes = ["success", "aborted", "internal_error", ...backendErrorCodes]
+      const endpoints = ["chat", "completion", "generate"]
+      const at = (name: string, labels: Record<string, string>) => [`ai_ticket_${name}`, { backend, ...labels }]
+      assert.sameDeepMembers(
+        counters.map(({ labels, name }) => [name, labels]),
+        [
+          ...endpoints.flatMap((endpoint) => [
+            at("backend_retries_total", { endpoint }),
+            ...outcomes.map((outcome) => at("backend_attempts_total", { endpoint, outcome }))
+          ]),
+          at("backend_fallbacks_total", {}),
+          ...["heard", "failed"].map((outcome) => at("backend_aborts_total", { outcome })),
+          ...["input", "output"].map((direction) => at("tokens_total", { direction }))
+        ]
+      )
+      assert.isTrue(counters.every(({ value }) => value === 0))
     })
   )
 

@@ -78,6 +78,19 @@ describe("the page of metrics", () => {
     })
   )
 
+  it.effect("names a backend's counters before anything has happened, and doesn't touch what has", () =>
+    Effect.gen(function* () {
+      const metrics = yield* metricsNamed()
+      metrics.retry("koboldcpp", "chat")
+      metrics.announce("koboldcpp", ["chat", "generate"])
+      const samples = parseMetrics(yield* metrics.render)
+      const value = (name: string, labels: Record<string, string>) => sampleValue(samples, `ai_ticket_${name}`, labels)
+      assert.strictEqual(value("backend_retries_total", { endpoint: "chat" }), 1)
+      assert.strictEqual(value("backend_retries_total", { endpoint: "generate" }), 0)
+      assert.strictEqual(value("backend_attempts_total", { endpoint: "generate", outcome: "aborted" }), 0)
+    })
+  )
+
   it.effect("reads the waiting line when it is rendered", () =>
     Effect.gen(function* () {
       const metrics = yield* metricsNamed()
