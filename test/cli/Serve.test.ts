@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { until } from "../support/Http.ts"
 import { sendEvent } from "../support/LeavingClient.ts"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
 import { eventually, jsonOf, postEvent } from "../support/TestService.ts"
@@ -16,11 +17,12 @@ const serve = Effect.fnUntraced(function* (args: ReadonlyArray<string> = [], opt
 
 const statusOf = (url: string) => Effect.promise(() => fetch(`${url}/health`).then(({ status }) => status))
 
+/** The lines of its log that have come whole. */
 const logOf = (service: Running): ReadonlyArray<Record<string, unknown>> =>
   service
     .stdout()
-    .trim()
     .split("\n")
+    .slice(0, -1)
     .map((line) => JSON.parse(line))
 
 describe("ai-ticket serve", () => {
@@ -116,6 +118,37 @@ describe("ai-ticket serve", () => {
         for (const _ of [1, 2, 3]) assert.strictEqual((yield* postEvent(url, { content: "hi" })).status, 200)
         service.child.kill("SIGTERM")
         assert.strictEqual(yield* service.exited, 0)
+      })
+    )
+
+    /** A service whose log is there to be read and isn't, after it has logged so many megabytes. */
+    const unread = Effect.fnUntraced(function* (megabytes: number) {
+      const { service, url } = yield* serve([], { env: { AI_TICKET_LOG_CONTENT: "true" } })
+      service.child.stdout?.pause()
+      const prompt = "x".repeat(1_000_000)
+      const asked = Effect.repeat(postEvent(url, { content: { prompt } }), { times: megabytes - 1 })
+      assert.strictEqual((yield* asked).status, 200)
+      return { service, url }
+    })
+
+    it.effect("keeps no more of its log than eight megabytes for a reader who doesn't read, and no cut lines", () =>
+      Effect.gen(function* () {
+        const { service, url } = yield* unread(30)
+        service.child.stdout?.resume()
+        // The log goes on once it is read again.
+        yield* until(postEvent(url, { content: "late" }), () => service.stdout().includes('"prompt":"late"'))
+        const kept = logOf(service).filter(({ prompt }) => typeof prompt === "string" && prompt !== "late")
+        assert.isAtLeast(kept.length, 8)
+        assert.isBelow(kept.length, 20)
+      })
+    )
+
+    it.effect("SIGTERM ends it all the same, though what it logged is not read", () =>
+      Effect.gen(function* () {
+        const { service } = yield* unread(5)
+        service.child.kill("SIGTERM")
+        yield* eventually(() => service.child.exitCode !== null || service.child.signalCode !== null)
+        assert.strictEqual(service.child.exitCode, 0)
       })
     )
 
