@@ -2,6 +2,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import { counted } from "../domain/Counted.ts"
 import { ShuttingDown } from "../domain/Failure.ts"
 import type { Ending } from "./Ending.ts"
 import { Settings } from "./Settings.ts"
@@ -62,12 +63,12 @@ export class Lifecycle extends Context.Service<
           }),
         drain: Effect.gen(function* () {
           draining = true
-          yield* Effect.logInfo(`Draining: ${inHand} requests in hand`)
+          yield* Effect.logInfo(`Draining: ${counted(inHand, "request")} in hand`)
           yield* idle.await.pipe(
             Effect.timeoutOrElse({
               duration: shutdownGraceSeconds * 1000,
               orElse: () =>
-                Effect.logWarning(`Cancelling ${inHand} requests: the grace period is over`).pipe(
+                Effect.logWarning(`Cancelling ${counted(inHand, "request")}: the grace period is over`).pipe(
                   Effect.andThen(cancel),
                   Effect.andThen(idle.await)
                 )

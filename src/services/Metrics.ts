@@ -142,6 +142,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
       fallbacks.update({ backend }, 0)
       for (const outcome of ["heard", "failed"]) aborts.update({ backend, outcome }, 0)
       for (const direction of ["input", "output"]) tokens.update({ backend, direction }, 0)
+      for (const fate of ["delivered", "wasted"]) generated.update({ backend, fate }, 0)
     },
     httpStarted: () => {
       running += 1

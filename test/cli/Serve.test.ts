@@ -45,7 +45,7 @@ describe("ai-ticket serve", () => {
         const client = yield* sendEvent(url, { content: "slow" })
         yield* eventually(() => backend.calls.length === 1)
         service.child.kill(signal)
-        yield* eventually(() => service.stdout().includes("Draining: 1 requests in hand"))
+        yield* eventually(() => service.stdout().includes("Draining: 1 request in hand"))
         backend.release()
         assert.strictEqual(yield* service.exited, 0)
         assert.strictEqual(client.status(), 200)
