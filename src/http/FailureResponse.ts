@@ -3,14 +3,27 @@ import * as Effect from "effect/Effect"
 import * as HttpServerError from "effect/http/HttpServerError"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { errorCatalogue } from "../domain/ErrorCatalogue.ts"
+import { type ErrorBody, errorCatalogue } from "../domain/ErrorCatalogue.ts"
 import * as Failure from "../domain/Failure.ts"
 import type { RequestRecord } from "../services/CurrentRequest.ts"
 import { allowedMethods, pathOf } from "./RouteTable.ts"
 
-/** A failure as the caller gets it: the JSON body of the catalogue, and the header fields that go with it. */
-export const failureResponse = (failure: Failure.Failure): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(Failure.errorBody(failure), {
+/** How a surface tells an error: its clients know their own protocol's shape and no other. */
+export interface FailureShape {
+  /** The beginning of the surface's paths. */
+  readonly prefix: string
+  readonly body: (error: ErrorBody) => object
+}
+
+/** Beside the shape of the catalogue, which every other path has. */
+const shapes: ReadonlyArray<FailureShape> = []
+
+const bodyAt = (path: string, error: ErrorBody): object =>
+  shapes.find(({ prefix }) => path.startsWith(prefix))?.body(error) ?? error
+
+/** A failure as the caller gets it: a JSON body in the shape of the path, and the header fields that go with it. */
+const failureResponse = (failure: Failure.Failure, path: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(bodyAt(path, Failure.errorBody(failure)), {
     status: errorCatalogue[failure.code].status,
     headers: headersFor(failure)
   })
@@ -41,14 +54,14 @@ export const renderFailure = <E>(
   record.error = known?.code ?? "internal_error"
   record.details = known !== undefined && "details" in known ? known.details : undefined
   return known === undefined
-    ? Effect.as(Effect.logError("internal error", cause), internalError)
-    : Effect.succeed(failureResponse(known))
+    ? Effect.as(Effect.logError("internal error", cause), internalError(pathOf(request.url)))
+    : Effect.succeed(failureResponse(known, pathOf(request.url)))
 }
 
-const internalError = HttpServerResponse.jsonUnsafe(
-  Failure.bodyFor("internal_error", "Something in ai-ticket went wrong."),
-  { status: errorCatalogue.internal_error.status }
-)
+const internalError = (path: string) =>
+  HttpServerResponse.jsonUnsafe(bodyAt(path, Failure.bodyFor("internal_error", "Something in ai-ticket went wrong.")), {
+    status: errorCatalogue.internal_error.status
+  })
 
 const toFailure = (error: unknown, request: HttpServerRequest.HttpServerRequest): Failure.Failure | undefined => {
   if (Failure.isFailure(error)) return error
