@@ -21,9 +21,9 @@ export type StopReason = (typeof StopReason)[keyof typeof StopReason]
 
 /** The whole answer before a single token of it is sent. */
 export interface TextPlan {
-  /** One entry per token. */
+  /** One entry per token, as far as the client sees it: a stop sequence that is left out leaves empty entries. */
   readonly tokens: ReadonlyArray<string>
-  /** The text of a generation that runs to its end. */
+  /** The text of a generation that runs to its end: the tokens, joined. */
   readonly text: string
   readonly stopReason: StopReason
 }
@@ -64,9 +64,10 @@ export const planText = (request: TextRequest): TextPlan => {
   if (stop === undefined) {
     return { tokens, text, stopReason: ended ? StopReason.endOfText : StopReason.outOfTokens }
   }
+  const end = request.trimStop ? stop.start : stop.end
   return {
-    tokens: tokensUpTo(tokens, stop.end),
-    text: text.slice(0, request.trimStop ? stop.start : stop.end),
+    tokens: clip(tokensUpTo(tokens, stop.end), end),
+    text: text.slice(0, end),
     stopReason: StopReason.stopSequence
   }
 }
@@ -112,4 +113,14 @@ const tokensUpTo = (tokens: ReadonlyArray<string>, end: number): ReadonlyArray<s
     return length >= end
   })
   return tokens.slice(0, needed + 1)
+}
+
+/** As many tokens, with nothing in them past so many characters of the whole. */
+const clip = (tokens: ReadonlyArray<string>, length: number): ReadonlyArray<string> => {
+  let offset = 0
+  return tokens.map((token) => {
+    const left = Math.max(0, length - offset)
+    offset += token.length
+    return token.slice(0, left)
+  })
 }

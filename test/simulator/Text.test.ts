@@ -48,6 +48,9 @@ describe("simulated text", () => {
     assert.strictEqual(trimmed.stopReason, StopReason.stopSequence)
     const whole = planText(request({ stop: ["printer"], trimStop: false }))
     assert.strictEqual(whole.text, "Simulated answer to Why is the printer")
+    // What is left out was made all the same: it is among the tokens, and none of the text.
+    for (const plan of [trimmed, whole]) assert.strictEqual(plan.tokens.join(""), plan.text)
+    assert.strictEqual(trimmed.tokens.length, planText(request({ stop: ["printer"] })).tokens.length)
   })
 
   it.effect.prop(
