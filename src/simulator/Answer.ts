@@ -9,15 +9,18 @@ export interface Reply {
   readonly sized: boolean
 }
 
-/** What happens on the connection. Only the first is an answer; the others are ways of going wrong. */
+/**
+ * What happens on the connection. Only the first is an answer; the others are ways of going wrong, and of ending what a
+ * stream has written by itself.
+ */
 export type Answer =
   | { readonly _tag: "Send"; readonly reply: Reply }
-  /** Closed without a byte. */
+  /** Closed without another byte. */
   | { readonly _tag: "HangUp" }
   | { readonly _tag: "Reset" }
   /** Half of the body, then a reset. */
   | { readonly _tag: "Cut"; readonly reply: Reply }
-  /** Nothing, for as long as the client stays. */
+  /** Nothing more, for as long as the client stays. */
   | { readonly _tag: "Stall" }
   | { readonly _tag: "Drip"; readonly reply: Reply; readonly everyMillis: number; readonly bytes: number }
 

@@ -4,6 +4,7 @@ import type { Socket } from "node:net"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Answer, Reply } from "./Answer.ts"
+import { inDrips, type Outlet } from "./Outlet.ts"
 
 /** The most that the server reads of a body, in bytes. */
 export const maxBodyBytes = 32 * 1024 * 1024
@@ -42,6 +43,13 @@ export const closed = (socket: Socket): Effect.Effect<void> =>
     return Effect.sync(() => socket.off("close", onClose))
   })
 
+/** The way back to the client for an answer that is written bit by bit. */
+export const makeOutlet = (socket: Socket, server: string): Outlet => ({
+  open: (reply) => Effect.flatMap(head(server, reply), (start) => write(socket, start)),
+  write: (text) => write(socket, text),
+  closed: closed(socket)
+})
+
 /**
  * Does on the connection what the answer says, and leaves it closed.
  *
@@ -73,7 +81,7 @@ const head = (server: string, reply: Reply): Effect.Effect<string> =>
       `Date: ${new Date(now).toUTCString()}`,
       ...Object.entries(reply.headers).map(([name, value]) => `${name}: ${value}`),
       ...(reply.sized ? [`content-length: ${Buffer.byteLength(reply.body)}`] : []),
-      "Connection: close",
+      ...("connection" in reply.headers ? [] : ["Connection: close"]),
       "",
       ""
     ].join("\r\n")
@@ -104,16 +112,8 @@ const cut = Effect.fnUntraced(function* (socket: Socket, server: string, reply: 
   yield* reset(socket)
 })
 
-const drip = Effect.fnUntraced(function* (
-  socket: Socket,
-  server: string,
-  { bytes, everyMillis, reply }: Extract<Answer, { _tag: "Drip" }>
-) {
-  const body = Buffer.from(reply.body)
-  let here = yield* write(socket, yield* head(server, reply))
-  for (let offset = 0; here && offset < body.length; offset += bytes) {
-    yield* Effect.sleep(everyMillis)
-    here = yield* write(socket, body.subarray(offset, offset + bytes))
-  }
+const drip = Effect.fnUntraced(function* (socket: Socket, server: string, answer: Extract<Answer, { _tag: "Drip" }>) {
+  const here = yield* write(socket, yield* head(server, answer.reply))
+  if (here) yield* inDrips((bytes) => write(socket, bytes), answer)(answer.reply.body)
   yield* finish(socket, "")
 })

@@ -4,14 +4,20 @@ import * as Effect from "effect/Effect"
 import type { GenerationRequest } from "./GenerationRequest.ts"
 import { type ModelLock, makeModelLock } from "./ModelLock.ts"
 import type { SimulatorOptions } from "./Options.ts"
-import { countTokens, planText, StopReason, type TextPlan } from "./Text.ts"
+import { countTokens, StopReason } from "./Text.ts"
+import { countSoFar, type Emit, makeTurn, paceOf, runTurn, type Turn } from "./Turn.ts"
 
 /** What a turn at the model gave. */
 export interface Generated {
-  /** `discarded`: an abort had come before its turn, so that it ended without a token. */
-  readonly outcome: "completed" | "aborted" | "discarded"
+  /**
+   * `discarded`: an abort had come before its turn, so that it ended without a token. `disconnected`: nobody took its
+   * stream any more.
+   */
+  readonly outcome: "completed" | "aborted" | "discarded" | "disconnected"
   readonly text: string
   readonly stopReason: StopReason
+  /** Tokens that a stream has yet to send. */
+  readonly unsent: ReadonlyArray<string>
   readonly promptTokens: number
   readonly completionTokens: number
 }
@@ -25,16 +31,6 @@ export interface AbortAnswer {
 
 /** A key as a client sent it; null is a value that isn't a text, and no generation's key. */
 export type AbortKey = string | null
-
-interface Turn {
-  readonly id: number
-  readonly plan: TextPlan
-  /** On the monotonic clock, once the prompt is read. */
-  firstToken: bigint | undefined
-  /** Set at the end: the text doesn't grow any more. */
-  text: string | undefined
-  readonly aborted: Deferred.Deferred<void>
-}
 
 /** The report that the server gives about its last generation and its load. */
 export interface Performance {
@@ -50,8 +46,11 @@ export interface Performance {
 /** The model: one generation at a time, a line before it, and the abort of whoever runs. */
 export interface Engine {
   readonly lock: ModelLock
-  /** One generation, to be run within a turn of the lock. Clients that leave don't end it; only an abort does. */
-  readonly generate: (id: number, request: GenerationRequest) => Effect.Effect<Generated>
+  /**
+   * One generation, to be run within a turn of the lock. A stream hands out its text through `emit`, and ends early
+   * when that is false; clients that leave don't end any other, only an abort does.
+   */
+  readonly generate: (id: number, request: GenerationRequest, emit: Emit) => Effect.Effect<Generated>
   readonly abort: (key: AbortKey) => Effect.Effect<AbortAnswer>
   /** The text so far of the generation with that key, also after its end. */
   readonly check: (key: AbortKey) => Effect.Effect<string>
@@ -62,7 +61,7 @@ export interface Engine {
 export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions) {
   const lock = yield* makeModelLock(options.waiting)
   const started = yield* Clock.monotonicTimeNanos
-  const pace = options.tokensPerSecond === 0 ? Number.POSITIVE_INFINITY : options.tokensPerSecond
+  const pace = paceOf(options)
   let running: Turn | undefined
   // The last turn stays readable after its end; a discarded generation leaves the one before it in place.
   let latest: Turn | undefined
@@ -71,37 +70,35 @@ export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions
   let generations = 0
   let last = { tokens: 0, input: 0, stopReason: StopReason.none as StopReason }
 
-  const tokensSoFar = (turn: Turn, now: bigint): number => {
-    if (turn.firstToken === undefined) return 0
-    // Infinity times no time at all is not a number.
-    const elapsed = Math.max(1, Number(now - turn.firstToken))
-    return Math.min(turn.plan.tokens.length, Math.floor((elapsed * pace) / 1e9))
-  }
-  const textSoFar = (turn: Turn, now: bigint): string =>
-    turn.text ?? turn.plan.tokens.slice(0, tokensSoFar(turn, now)).join("")
+  const textOf = (turn: Turn, count: number): string => turn.plan.tokens.slice(0, count).join("")
 
-  const run = Effect.fnUntraced(function* (turn: Turn, promptTokens: number) {
-    if (options.promptDelayMillis > 0) yield* Effect.sleep(options.promptDelayMillis)
-    turn.firstToken = yield* Clock.monotonicTimeNanos
-    const millis = (turn.plan.tokens.length / pace) * 1000
-    if (millis > 0) yield* Effect.timeoutOption(Deferred.await(turn.aborted), millis)
-    const aborted = Deferred.isDoneUnsafe(turn.aborted)
-    const tokens = aborted ? tokensSoFar(turn, yield* Clock.monotonicTimeNanos) : turn.plan.tokens.length
-    turn.text = aborted ? turn.plan.tokens.slice(0, tokens).join("") : turn.plan.text
+  const run = Effect.fnUntraced(function* (turn: Turn, promptTokens: number, emit: Emit) {
+    const { length: completionTokens, outcome, stopReason, unsent } = yield* runTurn(turn, options, emit)
+    last = { tokens: completionTokens, input: promptTokens, stopReason }
     const generated: Generated = {
-      outcome: aborted ? "aborted" : "completed",
-      text: turn.text,
-      stopReason: aborted ? StopReason.outOfTokens : turn.plan.stopReason,
+      outcome,
+      text: textOf(turn, completionTokens),
+      stopReason,
+      unsent,
       promptTokens,
-      completionTokens: tokens
+      completionTokens
     }
-    last = { tokens, input: promptTokens, stopReason: generated.stopReason }
     return generated
+  })
+
+  // It never has the model. A stream doesn't know that, and sends what the model made last, which was for another.
+  const discard = (stream: boolean, promptTokens: number): Generated => ({
+    outcome: "discarded",
+    text: "",
+    stopReason: stream ? last.stopReason : StopReason.outOfTokens,
+    unsent: latest?.plan.tokens.slice(0, latest.length) ?? [],
+    promptTokens,
+    completionTokens: 0
   })
 
   const engine: Engine = {
     lock,
-    generate: (id, request) =>
+    generate: (id, request, emit) =>
       Effect.suspend(() => {
         // A prompt that is too long loses its front, without a word.
         const promptTokens = Math.min(countTokens(request.prompt), options.contextLength - request.maxTokens)
@@ -109,25 +106,13 @@ export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions
         latestKey = request.genkey
         if (request.genkey !== "" && remembered === request.genkey) {
           remembered = undefined
-          return Effect.succeed<Generated>({
-            outcome: "discarded",
-            text: "",
-            stopReason: StopReason.outOfTokens,
-            promptTokens,
-            completionTokens: 0
-          })
+          return Effect.succeed(discard(request.stream, promptTokens))
         }
-        const turn: Turn = {
-          id,
-          plan: planText(request),
-          firstToken: undefined,
-          text: undefined,
-          aborted: Deferred.makeUnsafe<void>()
-        }
+        const turn = makeTurn(id, request, options)
         running = turn
         latest = turn
         return Effect.ensuring(
-          run(turn, promptTokens),
+          run(turn, promptTokens, emit),
           Effect.sync(() => {
             running = undefined
           })
@@ -152,7 +137,7 @@ export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions
     check: (key) =>
       Effect.map(Clock.monotonicTimeNanos, (now) => {
         const visible = key === latestKey && (key !== "" || lock.waiting() === 0)
-        return visible && latest !== undefined ? textSoFar(latest, now) : ""
+        return visible && latest !== undefined ? textOf(latest, countSoFar(latest, pace, now)) : ""
       }),
     performance: Effect.map(Clock.monotonicTimeNanos, (now) => ({
       generations,

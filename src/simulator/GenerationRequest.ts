@@ -10,15 +10,17 @@ import type { TextRequest } from "./Text.ts"
 export interface GenerationRequest extends TextRequest {
   /** Empty if the client gave none. */
   readonly genkey: string
+  /** Whether the text is to come bit by bit. */
+  readonly stream: boolean
   /** Everything else that was in the body, for the ledger. */
   readonly parameters: Readonly<Record<string, unknown>>
 }
 
 /**
- * How the server fails on a bad body: with an error that says so, with a 200 whose body is `null`, or by dropping the
- * connection without a word. It never answers 400.
+ * How the server fails on a bad body: with an error that says so, with a 200 whose body is `null`, with an event stream
+ * in which nothing ever comes, or by dropping the connection without a word. It never answers 400.
  */
-export type Refusal = "bad input" | "null" | "hang up"
+export type Refusal = "bad input" | "null" | "silence" | "hang up"
 
 const parseJson = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Unknown))
 
@@ -30,24 +32,34 @@ export const readObject = (body: Uint8Array): Result.Result<Readonly<Record<stri
   return isRecord(json.success) ? Result.succeed(json.success) : Result.fail("hang up")
 }
 
+/** Where a request came to. */
+export interface Entrance {
+  readonly endpoint: Endpoint
+  /** Whether every answer there is a stream. Elsewhere the request says whether it wants one. */
+  readonly streams: boolean
+}
+
 /** Reads a request as the real server does: lenient in most fields, and odd in how it fails on the others. */
 export const readRequest = (
-  endpoint: Endpoint,
+  { endpoint, streams }: Entrance,
   body: Uint8Array,
   options: SimulatorOptions
 ): Result.Result<GenerationRequest, Refusal> =>
   Result.flatMap(readObject(body), (fields) => {
     if (fields["rep_pen"] === null) return Result.fail("hang up")
+    const stream = streams || (endpoint !== "generate" && Boolean(fields["stream"]))
+    const unusable: Refusal = stream ? "silence" : "null"
     return Result.flatMap(readPrompt(endpoint, fields), ({ prompt, topic }) => {
       const genkey = fields["genkey"] ?? (fields["genkey"] === undefined ? "" : null)
       const maxTokens = readMaxTokens(endpoint, fields, options)
       if (!isText(prompt) || typeof genkey !== "string" || !isText(genkey) || maxTokens === undefined) {
-        return Result.fail("null")
+        return Result.fail(unusable)
       }
-      if (options.dialect === "1.76" && !isNumberOrAbsent(fields["temperature"])) return Result.fail("null")
+      if (options.dialect === "1.76" && !isNumberOrAbsent(fields["temperature"])) return Result.fail(unusable)
       const { messages: _, prompt: __, ...parameters } = fields
       return Result.succeed({
         genkey,
+        stream,
         prompt,
         topic,
         maxTokens,

@@ -4,6 +4,7 @@ import type { Engine } from "./Engine.ts"
 import type { FaultQueue } from "./FaultQueue.ts"
 import type { Ledger } from "./Ledger.ts"
 import type { SimulatorOptions } from "./Options.ts"
+import type { Outlet } from "./Outlet.ts"
 
 /** A request, read to its end. */
 export interface Incoming {
@@ -12,6 +13,7 @@ export interface Incoming {
   readonly url: string
   readonly authorization: string | undefined
   readonly body: Uint8Array
+  readonly outlet: Outlet
 }
 
 /** What the routes work with. */

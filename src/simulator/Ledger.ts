@@ -8,15 +8,16 @@ import type { GenerationRequest } from "./GenerationRequest.ts"
 /**
  * Where a request for text got to.
  *
- * `waiting` for its turn, `running`; then the text was `completed`, `aborted` part of the way, or `discarded` for an
- * abort that came before its turn; or the request was `refused` (busy, password, bad body), answered with a `fault` from
- * the script, or `interrupted` because the simulator closed.
+ * `waiting` for its turn, `running`; then the text was `completed`, `aborted` part of the way, `disconnected` when a
+ * stream's client was found gone, or `discarded` for an abort that came before its turn; or the request was `refused`
+ * (busy, password, bad body), answered with a `fault` from the script, or `interrupted` because the simulator closed.
  */
 export const outcomes = [
   "waiting",
   "running",
   "completed",
   "aborted",
+  "disconnected",
   "discarded",
   "refused",
   "fault",
@@ -30,6 +31,8 @@ export interface GenerationRecord {
   readonly endpoint: Endpoint
   /** As it was asked for, with any prefix. */
   readonly path: string
+  /** Whether the text came, or would have come, bit by bit. */
+  readonly stream: boolean
   /** Null if the body could not be read; empty if it had none. */
   readonly genkey: string | null
   /** The first 16384 characters; null if the body could not be read. */
@@ -45,7 +48,10 @@ export interface GenerationRecord {
   readonly outcome: Outcome
   /** Why it was refused, or which step of the script took it. */
   readonly reason: string | null
+  /** Made by the model. */
   readonly tokens: number
+  /** Written to the client of a stream so far. */
+  readonly written: number
 }
 
 /** One abort that was received. */
@@ -83,6 +89,8 @@ export interface Ledger {
   readonly request: Effect.Effect<void>
   readonly open: (opening: Opening) => Effect.Effect<number>
   readonly started: (id: number) => Effect.Effect<void>
+  /** The tokens of a stream that were written, all in all. */
+  readonly wrote: (id: number, written: number) => Effect.Effect<void>
   readonly ended: (id: number, ending: Ending) => Effect.Effect<void>
   readonly abort: (record: Omit<AbortRecord, "at">) => Effect.Effect<void>
 }
@@ -90,6 +98,7 @@ export interface Ledger {
 interface Opening {
   readonly endpoint: Endpoint
   readonly path: string
+  readonly stream: boolean
   readonly request: GenerationRequest | undefined
 }
 
@@ -155,6 +164,8 @@ export const makeLedger = Effect.fnUntraced(function* (size: number) {
         ...rest,
         generations: change(id, { outcome: "running", startedAt: now })(generations)
       })),
+    wrote: (id, written) =>
+      update(({ generations, ...rest }) => ({ ...rest, generations: change(id, { written })(generations) })),
     ended: (id, { outcome, reason = null, tokens = 0 }) =>
       update((content, now) => {
         if (id <= forgotten) return content
@@ -179,10 +190,11 @@ export const makeLedger = Effect.fnUntraced(function* (size: number) {
   return ledger
 })
 
-const firstRecord = (id: number, { endpoint, path, request }: Opening, now: number): GenerationRecord => ({
+const firstRecord = (id: number, { endpoint, path, request, stream }: Opening, now: number): GenerationRecord => ({
   id,
   endpoint,
   path: path.slice(0, keyLimit),
+  stream,
   genkey: request?.genkey.slice(0, keyLimit) ?? null,
   prompt: request?.prompt.slice(0, promptLimit) ?? null,
   promptLength: request?.prompt.length ?? 0,
@@ -197,5 +209,6 @@ const firstRecord = (id: number, { endpoint, path, request }: Opening, now: numb
   endedAt: null,
   outcome: "waiting",
   reason: null,
-  tokens: 0
+  tokens: 0,
+  written: 0
 })

@@ -1,15 +1,16 @@
 import * as Effect from "effect/Effect"
 import * as Answer from "./Answer.ts"
-import type { Endpoint } from "./FaultStep.ts"
+import type { Entrance } from "./GenerationRequest.ts"
 import { makeGenerationRoute } from "./GenerationRoute.ts"
 import type { Incoming, Parts } from "./Incoming.ts"
 import { makeSideRoutes } from "./SideRoutes.ts"
 
-const generationPaths: ReadonlyArray<readonly [string, Endpoint]> = [
-  ["/api/v1/generate", "generate"],
-  ["/api/latest/generate", "generate"],
-  ["/v1/chat/completions", "chat"],
-  ["/v1/completions", "completion"]
+const entrances: ReadonlyArray<readonly [string, Entrance]> = [
+  ["/api/v1/generate", { endpoint: "generate", streams: false }],
+  ["/api/latest/generate", { endpoint: "generate", streams: false }],
+  ["/api/extra/generate/stream", { endpoint: "generate", streams: true }],
+  ["/v1/chat/completions", { endpoint: "chat", streams: false }],
+  ["/v1/completions", { endpoint: "completion", streams: false }]
 ]
 
 /**
@@ -29,8 +30,8 @@ export const makeRoutes = (parts: Parts) => {
       const [, handle] = aside
       return handle(incoming)
     }
-    const endpoint = generationPaths.find(([end]) => path.endsWith(end))?.[1]
-    if (endpoint !== undefined) return generation(endpoint, incoming)
+    const entrance = entrances.find(([end]) => path.endsWith(end))?.[1]
+    if (entrance !== undefined) return generation(entrance, incoming)
     // The server looks at the path only once it has the model.
     return engine.lock
       .withTurn(Effect.succeed(Answer.unknownPost))

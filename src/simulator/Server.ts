@@ -5,7 +5,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { type Answer, payloadTooBig } from "./Answer.ts"
-import { closed, perform, readBody } from "./Connection.ts"
+import { closed, makeOutlet, perform, readBody } from "./Connection.ts"
 import type { Incoming } from "./Incoming.ts"
 import type { SimulatorOptions } from "./Options.ts"
 import { serverName } from "./Wire.ts"
@@ -56,6 +56,7 @@ export const listen = Effect.fnUntraced(function* (
     const request = yield* Effect.raceFirst(nextRequest(socket), closed(socket))
     if (request === undefined) return
     const chunked = request.headers["transfer-encoding"] !== undefined
+    const server = serverName(options.dialect)
     const body = yield* readBody(request)
     if (body._tag === "Gone") return
     const answer =
@@ -66,9 +67,10 @@ export const listen = Effect.fnUntraced(function* (
             url: request.url ?? "/",
             authorization: request.headers.authorization,
             // The older dialect goes by the length alone, and so sees no body here.
-            body: chunked && options.dialect === "1.76" ? new Uint8Array() : body.bytes
+            body: chunked && options.dialect === "1.76" ? new Uint8Array() : body.bytes,
+            outlet: makeOutlet(socket, server)
           })
-    yield* perform(socket, serverName(options.dialect), answer)
+    yield* perform(socket, server, answer)
   })
 
   const serve = (socket: Net.Socket) =>
@@ -81,7 +83,8 @@ export const listen = Effect.fnUntraced(function* (
   const sockets = new Set<Net.Socket>()
   const server = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const created = Net.createServer({ allowHalfOpen: true, pauseOnConnect: true })
+      // What is written in bits is to arrive in bits, and not to wait for more.
+      const created = Net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
       created.maxConnections = maxConnections
       // A connection that can't be accepted is lost; the next one may do better.
       created.on("error", () => {})

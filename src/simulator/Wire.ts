@@ -8,7 +8,8 @@ export const serverName = (dialect: Dialect): string =>
   dialect === "1.76" ? "ConcedoLlamaForKoboldServer" : "KoboldCppServer 1"
 
 /** Only the end-of-text token is a "stop"; the limit, a stop sequence and an abort are all "length". */
-const finishReason = (generated: Generated) => (generated.stopReason === StopReason.endOfText ? "stop" : "length")
+export const finishReason = ({ stopReason }: Pick<Generated, "stopReason">): "stop" | "length" =>
+  stopReason === StopReason.endOfText ? "stop" : "length"
 
 /** The older dialect doesn't count: it always says these. */
 const inventedUsage = { prompt_tokens: 100, completion_tokens: 100, total_tokens: 200 }

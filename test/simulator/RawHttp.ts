@@ -15,7 +15,7 @@ export interface RawAnswer {
   readonly body: string
 }
 
-type Address = { readonly host: string; readonly port: number }
+export type Address = { readonly host: string; readonly port: number }
 
 /** Sends the text as it is and reads to the end of the connection. Interrupting it drops the connection. */
 export const exchange = (address: Address, text: string): Effect.Effect<RawAnswer> =>
@@ -35,7 +35,7 @@ export const exchange = (address: Address, text: string): Effect.Effect<RawAnswe
     return Effect.sync(() => socket.destroy())
   })
 
-const readAnswer = (bytes: string, ended: string): RawAnswer => {
+export const readAnswer = (bytes: string, ended: string): RawAnswer => {
   const [head = "", ...rest] = bytes.split("\r\n\r\n")
   const [statusLine = "", ...lines] = head.split("\r\n")
   return {
@@ -57,16 +57,20 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** One request; a body that isn't a string is sent as JSON. */
-export const send = (address: Address, method: string, path: string, { body, headers = {} }: Call = {}) => {
+/** A request as it goes over the wire; a body that isn't a string is sent as JSON. */
+export const requestText = (method: string, path: string, { body, headers = {} }: Call = {}): string => {
   const text = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body)
   const lines = Object.entries({
     host: "simulator",
     ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(text)) }),
     ...headers
   }).map(([name, value]) => `${name}: ${value}`)
-  return exchange(address, [`${method} ${path} HTTP/1.1`, ...lines, "", text].join("\r\n"))
+  return [`${method} ${path} HTTP/1.1`, ...lines, "", text].join("\r\n")
 }
+
+/** One request, and its whole answer. */
+export const send = (address: Address, method: string, path: string, call: Call = {}) =>
+  exchange(address, requestText(method, path, call))
 
 export const get = (address: Address, path: string, call: Call = {}) => send(address, "GET", path, call)
 
@@ -94,6 +98,10 @@ export const withSimulator = <A, E, R>(
   use: (simulator: Simulator["Service"]) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Schema.SchemaError | CannotListen, Exclude<R, Simulator>> =>
   Simulator.use(use).pipe(Effect.provide(Simulator.layer(options)))
+
+/** One request for a stream of the server's own kind, to its end. */
+export const generateStream = (address: Address, fields: Readonly<Record<string, unknown>> = {}) =>
+  post(address, "/api/extra/generate/stream", { prompt: "Say something", max_length: 20, ...fields })
 
 /** Slow enough to last as long as any test, unless it is aborted. */
 export const slow = { tokensPerSecond: 0.5 } as const

@@ -1,0 +1,63 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { Generated } from "./Engine.ts"
+import type { Endpoint } from "./FaultStep.ts"
+import type { Ledger } from "./Ledger.ts"
+import type { SimulatorOptions } from "./Options.ts"
+import type { Outlet } from "./Outlet.ts"
+import { streamWire } from "./StreamWire.ts"
+import type { Emit } from "./Turn.ts"
+import { finishReason } from "./Wire.ts"
+
+/** Writes one stream's events, and tells the ledger how far it got. All of it is false once the client is gone. */
+export interface EventWriter {
+  /** An event with these tokens, at once; none if they show nothing. */
+  readonly write: (tokens: ReadonlyArray<string>) => Effect.Effect<boolean>
+  /** The same, but the last part of a text waits for its end: one look finds both. */
+  readonly emit: Emit
+  /** What is left of the text, and why it ended. */
+  readonly end: (generated: Generated) => Effect.Effect<boolean>
+  /** Tokens written so far. */
+  readonly written: () => number
+}
+
+const nowSeconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
+
+/** A writer for the generation with that id. */
+export const makeEventWriter = (
+  id: number,
+  endpoint: Endpoint,
+  outlet: Outlet,
+  { ledger, options }: { readonly ledger: Ledger; readonly options: SimulatorOptions }
+): EventWriter => {
+  const wire = streamWire(endpoint, options)
+  let written = 0
+  let held: ReadonlyArray<string> = []
+
+  const put = Effect.fnUntraced(function* (bytes: string, tokens: number) {
+    const here = bytes === "" || (yield* outlet.write(bytes))
+    if (!here) return false
+    written += tokens
+    yield* ledger.wrote(id, written)
+    return true
+  })
+
+  const write = Effect.fnUntraced(function* (tokens: ReadonlyArray<string>) {
+    const text = tokens.join("")
+    return yield* put(text === "" ? "" : wire.text(text, yield* nowSeconds), tokens.length)
+  })
+
+  return {
+    write,
+    emit: ({ last, tokens }) => {
+      if (!last) return write(tokens)
+      held = tokens
+      return Effect.succeed(true)
+    },
+    end: Effect.fnUntraced(function* (generated: Generated) {
+      const tokens = [...held, ...generated.unsent]
+      return yield* put(wire.end(tokens.join(""), finishReason(generated), yield* nowSeconds), tokens.length)
+    }),
+    written: () => written
+  }
+}
