@@ -18,8 +18,12 @@ export type Answer =
   /** Closed without another byte. */
   | { readonly _tag: "HangUp" }
   | { readonly _tag: "Reset" }
+  /** Reset once the client had time to read what was written. */
+  | { readonly _tag: "BreakOff" }
   /** Half of the body, then a reset. */
   | { readonly _tag: "Cut"; readonly reply: Reply }
+  /** Half of the body, then closed as if that were all. */
+  | { readonly _tag: "End"; readonly reply: Reply }
   /** Nothing more, for as long as the client stays. */
   | { readonly _tag: "Stall" }
   | { readonly _tag: "Drip"; readonly reply: Reply; readonly everyMillis: number; readonly bytes: number }

@@ -64,10 +64,14 @@ export const perform = (socket: Socket, server: string, answer: Answer): Effect.
       return finish(socket, "")
     case "Reset":
       return reset(socket)
+    case "BreakOff":
+      return breakOff(socket)
     case "Stall":
       return closed(socket)
     case "Cut":
-      return cut(socket, server, answer.reply)
+      return Effect.andThen(half(socket, server, answer.reply), breakOff(socket))
+    case "End":
+      return Effect.andThen(half(socket, server, answer.reply), finish(socket, ""))
     case "Drip":
       return drip(socket, server, answer)
   }
@@ -104,13 +108,14 @@ const finish = (socket: Socket, bytes: string): Effect.Effect<void> =>
 const reset = (socket: Socket) => Effect.asVoid(Effect.sync(() => socket.resetAndDestroy()))
 
 /** Time for the client to read what it got before the reset: a reset may overtake it. */
-const cutPauseMillis = 20
+const breakMillis = 20
 
-const cut = Effect.fnUntraced(function* (socket: Socket, server: string, reply: Reply) {
-  yield* write(socket, (yield* head(server, reply)) + reply.body.slice(0, Math.floor(reply.body.length / 2)))
-  yield* Effect.sleep(cutPauseMillis)
-  yield* reset(socket)
-})
+const breakOff = (socket: Socket) => Effect.andThen(Effect.sleep(breakMillis), reset(socket))
+
+const half = (socket: Socket, server: string, reply: Reply) =>
+  Effect.flatMap(head(server, reply), (start) =>
+    write(socket, start + reply.body.slice(0, Math.floor(reply.body.length / 2)))
+  )
 
 const drip = Effect.fnUntraced(function* (socket: Socket, server: string, answer: Extract<Answer, { _tag: "Drip" }>) {
   const here = yield* write(socket, yield* head(server, answer.reply))

@@ -17,6 +17,10 @@ export interface EventWriter {
   readonly emit: Emit
   /** What is left of the text, and why it ended. */
   readonly end: (generated: Generated) => Effect.Effect<boolean>
+  /** An event that is no JSON. */
+  readonly garbage: Effect.Effect<boolean>
+  /** An event that tells of an error. */
+  readonly error: Effect.Effect<boolean>
   /** Tokens written so far. */
   readonly written: () => number
 }
@@ -58,6 +62,8 @@ export const makeEventWriter = (
       const tokens = [...held, ...generated.unsent]
       return yield* put(wire.end(tokens.join(""), finishReason(generated), yield* nowSeconds), tokens.length)
     }),
+    garbage: outlet.write(wire.garbage),
+    error: outlet.write(wire.error),
     written: () => written
   }
 }

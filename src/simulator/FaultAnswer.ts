@@ -1,26 +1,70 @@
 import * as Answer from "./Answer.ts"
 import type { Fault } from "./FaultStep.ts"
+import { type StreamWire, streamHead } from "./StreamWire.ts"
 
-/** Whether a fault only spoils the way an ordinary answer is sent; every other one stands in for the model. */
-export const spoilsDelivery = (fault: Fault): boolean =>
-  fault.kind === "ok" || fault.kind === "cut" || fault.kind === "drip"
+/** Whether a fault only spoils what the model gives; every other one stands in for the model. */
+export const spoils = (fault: Fault, stream: boolean): boolean => {
+  switch (fault.kind) {
+    case "ok":
+    case "drip":
+    case "cut":
+    case "end":
+      return true
+    case "garbage":
+    case "error":
+      return stream
+    case "stall":
+      return stream && fault.after !== undefined
+    default:
+      return false
+  }
+}
 
 /** Sends an ordinary answer badly. */
 export const spoil = (fault: Fault, answer: Answer.Answer): Answer.Answer => {
   if (answer._tag !== "Send") return answer
   if (fault.kind === "cut") return { ...answer, _tag: "Cut" }
+  if (fault.kind === "end") return { ...answer, _tag: "End" }
   if (fault.kind === "drip") return { ...answer, _tag: "Drip", everyMillis: fault.everyMillis, bytes: fault.bytes }
   return answer
 }
 
-/**
- * The answer that stands in for the model's, whose body with an empty text is `emptyBody`. `now` is in milliseconds
- * since 1970, for a `Retry-After` in the form of a date.
- */
-export const standIn = (fault: Fault, emptyBody: unknown, now: number): Answer.Answer => {
+/** What can stand in for an answer, whole or streamed. */
+export interface StandIns {
+  readonly malformed: Answer.Reply
+  readonly shape: Answer.Reply
+  readonly null: Answer.Reply
+  readonly empty: Answer.Reply
+}
+
+/** Stand-ins for an answer that would have come whole; `emptyBody` is one with an empty text. */
+export const wholeStandIns = (emptyBody: unknown): StandIns => ({
+  malformed: { ...Answer.jsonReply(null), body: '{"results": [{"text": "Simulated' },
+  shape: Answer.jsonReply(otherShape),
+  null: Answer.jsonReply(null),
+  empty: Answer.jsonReply(emptyBody)
+})
+
+/** Stand-ins for a stream, each with one event and closed as if that were all. */
+export const streamStandIns = (wire: StreamWire, nowSeconds: number): StandIns => {
+  const stream = (body: string): Answer.Reply => ({ ...streamHead, body })
+  return {
+    malformed: stream(wire.garbage),
+    shape: stream(wire.event(otherShape)),
+    null: stream(wire.event(null)),
+    empty: stream(wire.end("", "stop", nowSeconds))
+  }
+}
+
+const otherShape = { simulated: "JSON of another shape" }
+
+/** The answer that stands in for the model's. `now` is in milliseconds since 1970, for a `Retry-After` as a date. */
+export const standIn = (fault: Fault, replies: StandIns, now: number): Answer.Answer => {
   switch (fault.kind) {
     case "status":
       return statusAnswer(fault, now)
+    case "error":
+      return otherStatus(500)
     case "reset":
       return { _tag: "Reset" }
     case "close":
@@ -28,13 +72,14 @@ export const standIn = (fault: Fault, emptyBody: unknown, now: number): Answer.A
     case "stall":
       return { _tag: "Stall" }
     case "malformed":
-      return Answer.send({ ...Answer.jsonReply(null), body: '{"results": [{"text": "Simulated' })
+    case "garbage":
+      return Answer.send(replies.malformed)
     case "shape":
-      return Answer.json({ simulated: "JSON of another shape" })
+      return Answer.send(replies.shape)
     case "null":
-      return Answer.nothing
+      return Answer.send(replies.null)
     default:
-      return Answer.json(emptyBody)
+      return Answer.send(replies.empty)
   }
 }
 

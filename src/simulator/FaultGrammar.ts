@@ -1,6 +1,6 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { FaultStep, plainKinds } from "./FaultStep.ts"
+import { FaultStep, partWayKinds, plainKinds } from "./FaultStep.ts"
 
 const pattern = /^(?:(chat|completion|generate|any)\/)?([a-z0-9]+)((?::[a-z-]+=[^:*@]*)*)(?:\*(\d{0,7})|@(\d{1,3})%)?$/
 
@@ -16,9 +16,8 @@ export const parseStep = (written: string): Result.Result<FaultStep, string> => 
   const settings = new Map(settingsText.split(":").slice(1).map(readSetting))
   const faultOrNot = readFault(kind, settings)
   if (faultOrNot === undefined) {
-    return wrong(
-      `the kind is a status from 200 to 599 or one of ${[...plainKinds, "drip"].join(", ")}, not "${shorten(kind)}"`
-    )
+    const known = [...plainKinds, ...partWayKinds, "drip"].join(", ")
+    return wrong(`the kind is a status from 200 to 599 or one of ${known}, not "${shorten(kind)}"`)
   }
   const fault = faultOrNot.fault
   const allowed: ReadonlyArray<string> = faultOrNot.allowed
@@ -35,7 +34,8 @@ export const parseStep = (written: string): Result.Result<FaultStep, string> => 
   return Result.isSuccess(step)
     ? Result.succeed(step.success)
     : wrong(
-        "a number is missing or out of bounds (delay and every up to 600000, retry-after up to 86400, percent 1 to 100)"
+        "a number is missing or out of bounds (delay and every up to 600000, retry-after up to 86400, after up to " +
+          "1000000, percent 1 to 100)"
       )
 }
 
@@ -50,6 +50,7 @@ export const formatStep = (step: FaultStep): string => {
     if (fault.body !== undefined) settings.push(`body=${percentEncode(fault.body)}`)
   }
   if (fault.kind === "drip") settings.push(`every=${fault.everyMillis}`, `bytes=${fault.bytes}`)
+  if ("after" in fault && fault.after !== undefined) settings.push(`after=${fault.after}`)
   if (step.delayMillis > 0) settings.push(`delay=${step.delayMillis}`)
   const endpoint = step.endpoint === "any" ? "" : `${step.endpoint}/`
   const kind = fault.kind === "status" ? `${fault.status}` : fault.kind
@@ -83,6 +84,10 @@ const readFault = (kind: string, settings: ReadonlyMap<string, string>) => {
       fault: { kind, everyMillis, bytes: wholeNumber(settings.get("bytes") ?? "8") },
       allowed: ["every", "bytes"]
     }
+  }
+  if (partWayKinds.some((partWay) => partWay === kind)) {
+    const after = settings.get("after")
+    return { fault: { kind, ...(after !== undefined && { after: wholeNumber(after) }) }, allowed: ["after"] }
   }
   return plainKinds.some((plain) => plain === kind) ? { fault: { kind }, allowed: [] } : undefined
 }

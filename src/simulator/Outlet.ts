@@ -18,10 +18,10 @@ export interface Drips {
   readonly bytes: number
 }
 
-/** Sends a text a few bytes at a time, without regard to its characters; false as soon as nobody takes them. */
+/** Sends something a few bytes at a time, without regard to its characters; false as soon as nobody takes them. */
 export const inDrips = (write: (bytes: Uint8Array) => Effect.Effect<boolean>, { bytes, everyMillis }: Drips) =>
-  Effect.fnUntraced(function* (text: string) {
-    const all = Buffer.from(text)
+  Effect.fnUntraced(function* (whole: string | Uint8Array) {
+    const all = Buffer.from(whole)
     let here = true
     for (let offset = 0; here && offset < all.length; offset += bytes) {
       yield* Effect.sleep(everyMillis)
@@ -29,3 +29,9 @@ export const inDrips = (write: (bytes: Uint8Array) => Effect.Effect<boolean>, { 
     }
     return here
   })
+
+/** An outlet through which everything but the head goes slowly. */
+export const dripping = (outlet: Outlet, drips: Drips): Outlet => {
+  const write = inDrips(outlet.write, drips)
+  return { ...outlet, write }
+}

@@ -27,6 +27,12 @@ export interface StreamWire {
   readonly text: (text: string, createdSeconds: number) => string
   /** The end of a stream: what is left of the text, why it ended, and the mark behind it all if there is one. */
   readonly end: (text: string, reason: "stop" | "length", createdSeconds: number) => string
+  /** An event with any JSON. */
+  readonly event: (data: unknown) => string
+  /** An event whose data is no JSON. */
+  readonly garbage: string
+  /** An event that tells of an error, each in its own way: newer servers give it as the reason for the end. */
+  readonly error: string
 }
 
 /**
@@ -53,16 +59,23 @@ export const streamWire = (endpoint: Endpoint, { dialect, model }: SimulatorOpti
     const object = endpoint === "chat" ? "chat.completion.chunk" : "text_completion"
     return { id: "koboldcpp", object, created, model, choices: [choice(text, finish_reason)] }
   }
-  const event = (text: string, reason: Reason, created: number): string =>
-    `${endpoint === "generate" ? "event: message\n" : ""}data: ${spacedJson(data(text, reason, created))}\n\n`
+  const framed = (json: string): string => `${endpoint === "generate" ? "event: message\n" : ""}data: ${json}\n\n`
+  const event = (value: unknown): string => framed(spacedJson(value))
 
   const done = endpoint === "generate" ? "" : `data: [DONE]${old ? "" : "\n\n"}`
   return {
-    text: (text, created) => event(text, undefined, created),
+    text: (text, created) => event(data(text, undefined, created)),
     end: (text, reason, created) =>
       old || text === ""
-        ? event(text, reason, created) + done
-        : event(text, undefined, created) + event("", reason, created) + done
+        ? event(data(text, reason, created)) + done
+        : event(data(text, undefined, created)) + event(data("", reason, created)) + done,
+    event,
+    garbage: framed('{"simulated": "garba'),
+    error: event(
+      endpoint === "generate"
+        ? { token: "", finish_reason: "error" }
+        : { error: { message: "Simulated error.", type: "server_error", code: 500 } }
+    )
   }
 }
 

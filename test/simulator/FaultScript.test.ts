@@ -57,6 +57,21 @@ describe("the grammar of faults", () => {
         repeat: { mode: "times", times: 1 }
       })
     )
+    assert.deepStrictEqual(
+      parseStep("chat/cut:after=3*2"),
+      Result.succeed({
+        endpoint: "chat",
+        fault: { kind: "cut", after: 3 },
+        delayMillis: 0,
+        repeat: { mode: "times", times: 2 }
+      })
+    )
+    assert.deepStrictEqual(script("stall,end:after=0,garbage:after=7:delay=5,error*").map(formatStep), [
+      "stall",
+      "end:after=0",
+      "garbage:after=7:delay=5",
+      "error*"
+    ])
     assert.deepStrictEqual(script("503*2, reset", "stall").map(formatStep), ["503*2", "reset", "stall"])
   })
 
@@ -85,6 +100,10 @@ describe("the grammar of faults", () => {
     assert.include(mistake("503*x"), 'The fault "503*x" is not understood: a fault is written like')
     assert.include(mistake("explode"), "the kind is a status from 200 to 599 or one of ok, reset")
     assert.include(mistake("reset:retry-after=2"), '"reset" has the settings delay, and not "retry-after"')
+    assert.include(mistake("cut:before=2"), '"cut" has the settings delay, after, and not "before"')
+    assert.include(mistake("reset:after=2"), '"reset" has the settings delay, and not "after"')
+    assert.include(mistake("cut:after=-1"), "a number is missing or out of bounds")
+    assert.include(mistake("stall:after=1000001"), "a number is missing or out of bounds")
     assert.include(mistake("429:retry-after=soon"), "a number is missing or out of bounds")
     assert.include(mistake("199"), "a number is missing or out of bounds")
     assert.include(mistake("503@0%"), "a number is missing or out of bounds")
