@@ -41,6 +41,8 @@ export interface Performance {
   readonly queue: number
   readonly idle: boolean
   readonly uptimeSeconds: number
+  /** Since a request for text last had its turn. */
+  readonly idleSeconds: number
 }
 
 /** The model: one generation at a time, a line before it, and the abort of whoever runs. */
@@ -68,6 +70,7 @@ export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions
   let latestKey: string | undefined
   let remembered: AbortKey | undefined
   let generations = 0
+  let lastTurn = started
   let last = { tokens: 0, input: 0, stopReason: StopReason.none as StopReason }
 
   const textOf = (turn: Turn, count: number): string => turn.plan.tokens.slice(0, count).join("")
@@ -99,7 +102,8 @@ export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions
   const engine: Engine = {
     lock,
     generate: (id, request, emit) =>
-      Effect.suspend(() => {
+      Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
+        lastTurn = now
         // A prompt that is too long loses its front, without a word.
         const promptTokens = Math.min(countTokens(request.prompt), options.contextLength - request.maxTokens)
         generations += 1
@@ -146,7 +150,8 @@ export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions
       stopReason: last.stopReason,
       queue: lock.waiting(),
       idle: lock.idle(),
-      uptimeSeconds: Number(now - started) / 1e9
+      uptimeSeconds: Number(now - started) / 1e9,
+      idleSeconds: Number(now - lastTurn) / 1e9
     }))
   }
   return engine

@@ -8,14 +8,20 @@ import { readObject } from "./GenerationRequest.ts"
 import { hashText } from "./Hash.ts"
 import { type Incoming, isAuthorized, type Parts } from "./Incoming.ts"
 import { defaultMaxTokens } from "./Options.ts"
+import * as Wire from "./SideWire.ts"
 import { countTokens, tokenise } from "./Text.ts"
-import * as Wire from "./Wire.ts"
 
 type Route = readonly [end: string, handle: (incoming: Incoming) => Effect.Effect<Answer.Answer>]
 
+/** A route of KoboldAI's own API, under both of its names. */
+const versioned = (end: string, handle: Route[1]): ReadonlyArray<Route> => [
+  [`/api/v1${end}`, handle],
+  [`/api/latest${end}`, handle]
+]
+
 /** Everything that answers at once, however busy the model is. */
 export const makeSideRoutes = ({ engine, ledger, options }: Parts) => {
-  const { contextLength, dialect, model, password } = options
+  const { contextLength, dialect, model } = options
   const value = (answer: unknown) => () => Effect.succeed(Answer.json(answer))
   const nowSeconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
 
@@ -37,21 +43,33 @@ export const makeSideRoutes = ({ engine, ledger, options }: Parts) => {
     return Answer.json(Wire.abortBody(answer))
   })
 
+  const modelName = (incoming: Incoming) =>
+    Effect.succeed(Answer.json({ result: isAuthorized(options, incoming) ? model : "koboldcpp/protected-model" }))
+
+  // Only the newer dialect has these, for clients of Ollama.
+  const laterRoutes: ReadonlyArray<Route> = [
+    ["/api/ps", value(Wire.tagsBody(options))],
+    ["/api/version", value({ version: "0.7.0" })]
+  ]
   const get: ReadonlyArray<Route> = [
-    ["/api/v1/model", value({ result: password === undefined ? model : "koboldcpp/protected-model" })],
-    ["/api/latest/model", value({ result: password === undefined ? model : "koboldcpp/protected-model" })],
-    ["/api/v1/info/version", value({ result: "1.2.5" })],
-    ["/api/latest/info/version", value({ result: "1.2.5" })],
+    ...versioned("/model", modelName),
+    ...versioned("/info/version", value({ result: "1.2.5" })),
+    ...versioned("/config/max_context_length", value({ value: contextLength })),
+    ...versioned("/config/max_length", value({ value: defaultMaxTokens(dialect) })),
+    ...versioned("/config/soft_prompt", value({ value: "" })),
+    ...versioned("/config/soft_prompts_list", value({ values: [] })),
     ["/api/extra/version", value(Wire.versionBody(options))],
     ["/api/extra/true_max_context_length", value({ value: contextLength })],
-    ["/api/v1/config/max_context_length", value({ value: contextLength })],
-    ["/api/v1/config/max_length", value({ value: defaultMaxTokens(dialect) })],
     [
       "/api/extra/perf",
-      () => Effect.map(engine.performance, (report) => Answer.json(Wire.performanceBody(dialect, report)))
+      () => Effect.map(engine.performance, (report) => Answer.json(Wire.performanceBody(options, report)))
     ],
+    ["/api/extra/preloadstory", value({})],
+    ["/api/extra/generate/check", guarded(() => check(""))],
     ["/v1/models", () => Effect.map(nowSeconds, (now) => Answer.json(Wire.modelsBody(options, now)))],
-    ["/api/extra/generate/check", guarded(() => check(""))]
+    ["/sdapi/v1/sd-models", value([])],
+    ["/api/tags", value(Wire.tagsBody(options))],
+    ...(dialect === "1.76" ? [] : laterRoutes)
   ]
   const post: ReadonlyArray<Route> = [
     ["/api/extra/tokencount", guarded((incoming) => Effect.sync(() => tokenCount(incoming)))],

@@ -1,4 +1,4 @@
-import type { Generated, Performance } from "./Engine.ts"
+import type { Generated } from "./Engine.ts"
 import type { Endpoint } from "./FaultStep.ts"
 import type { Dialect, SimulatorOptions } from "./Options.ts"
 import { StopReason } from "./Text.ts"
@@ -73,47 +73,3 @@ export const generationBody = (
       }
   }
 }
-
-/** `GET /api/extra/perf`. */
-export const performanceBody = (dialect: Dialect, report: Performance): unknown => ({
-  last_process: 0,
-  last_eval: 0,
-  last_token_count: report.lastTokenCount,
-  last_seed: -1,
-  total_gens: report.generations,
-  stop_reason: report.stopReason,
-  total_img_gens: 0,
-  queue: report.queue,
-  idle: report.idle ? 1 : 0,
-  hordeexitcounter: 0,
-  uptime: report.uptimeSeconds,
-  quiet: false,
-  ...(dialect === "1.76" ? {} : { last_input_count: report.lastInputCount })
-})
-
-/** `GET /api/extra/version`. */
-export const versionBody = ({ dialect, password }: SimulatorOptions): unknown => ({
-  result: "KoboldCpp",
-  version: dialect,
-  protected: password !== undefined,
-  txt2img: false,
-  vision: false,
-  ...(dialect === "1.76" ? { transcribe: false } : { llm: true, audio: false, transcribe: false, tts: false })
-})
-
-/** `GET /v1/models`, which tells the model's name even where the password should hide it. */
-export const modelsBody = ({ model }: SimulatorOptions, createdSeconds: number): unknown => ({
-  object: "list",
-  data: [
-    { id: model, object: "model", created: createdSeconds, owned_by: "koboldcpp", permission: [], root: "koboldcpp" }
-  ]
-})
-
-/** `POST /api/extra/abort`: the values are texts. */
-export const abortBody = (answer: "done" | "deferred" | "refused"): unknown => ({
-  success: answer === "refused" ? "false" : "true",
-  done: answer === "done" ? "true" : "false"
-})
-
-/** `/api/extra/generate/check`. */
-export const checkBody = (text: string): unknown => ({ results: [{ text }] })
