@@ -116,4 +116,25 @@ describe("a stream", () => {
       })
     )
   )
+
+  it.live("ends with the simulator, whether it runs, stalls or waits", () =>
+    Effect.gen(function* () {
+      const streams = yield* withSimulator({ ...slow, faults: ["completion/stall:after=0"] }, (simulator) =>
+        Effect.gen(function* () {
+          const silent = yield* openStream(simulator, native, { prompt: 5 })
+          yield* silent.until((received) => received.endsWith("\r\n\r\n"))
+          const runs = yield* openStream(simulator, native, { prompt: "x", genkey: "a" })
+          yield* running(simulator, "a")
+          const waits = yield* openStream(simulator, "/v1/completions", { prompt: "x", stream: true })
+          yield* inLine(simulator, 1)
+          return [silent, runs, waits]
+        })
+      )
+      const answers = yield* Effect.forEach(streams, ({ ended }) => ended)
+      assert.deepStrictEqual(
+        answers.map(({ body }) => body),
+        ["", "", ""]
+      )
+    }).pipe(Effect.scoped)
+  )
 })
