@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { completionBody } from "../domain/Completion.ts"
 import { wantsStream } from "../domain/Event.ts"
@@ -10,20 +9,19 @@ import { EventStream, type Framing } from "./EventStream.ts"
 import { JsonWork } from "./JsonWork.ts"
 
 /** `POST /event`: one event in, one completion out, whole or as it is generated. */
-export const eventRoute = HttpRouter.add(
-  "POST",
-  "/event",
+export const eventRoute = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const inference = yield* Inference
     const work = yield* JsonWork
     const streams = yield* EventStream
-    const request = yield* HttpServerRequest.HttpServerRequest
-    return yield* work(request, (event, options) =>
-      wantsStream(event)
-        ? streams.respond(request, inference.streamEvent(event, options), framing())
-        : Effect.map(inference.onEvent(event, options), (completion) =>
-            HttpServerResponse.jsonUnsafe(completionBody(completion))
-          )
+    yield* router.add("POST", "/event", (request) =>
+      work(request, (event, options) =>
+        wantsStream(event)
+          ? streams.respond(request, inference.streamEvent(event, options), framing())
+          : Effect.map(inference.onEvent(event, options), (completion) =>
+              HttpServerResponse.jsonUnsafe(completionBody(completion))
+            )
+      )
     )
   })
 )

@@ -57,7 +57,7 @@ export class EventStream extends Context.Service<
         const common =
           record === undefined
             ? {}
-            : commonHeaders(record, (yield* monotonicMillis) - record.startedAt, yield* lifecycle.draining)
+            : commonHeaders(record, (yield* monotonicMillis) - record.startedAt, lifecycle.draining())
         response.writeHead(200, {
           "content-type": "text/event-stream; charset=utf-8",
           "cache-control": "no-cache",

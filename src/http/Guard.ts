@@ -19,24 +19,22 @@ export const makeGuard = Effect.gen(function* () {
     request: HttpServerRequest.HttpServerRequest,
     record: RequestRecord
   ): Effect.Effect<void, Unauthorised | Forbidden | RateLimited | NotFound> => {
-    if (openRoutes.has(pathOf(request.url))) return Effect.void
+    const path = pathOf(request.url)
+    if (openRoutes.has(path)) return Effect.void
     const { headers } = request
-    return Effect.flatMap(
-      Effect.result(auth.check({ authorization: headers["authorization"], apiKey: headers["x-api-key"] })),
-      (caller) =>
-        rateLimit.take({ address: record.client, caller: Result.getOrUndefined(caller) }).pipe(
-          Effect.tapError(({ limit, retryAfterMillis, windowSeconds }) =>
-            Effect.sync(() => {
-              record.quota = { limit, remaining: 0, resetSeconds: Math.ceil(retryAfterMillis / 1000), windowSeconds }
-            })
-          ),
-          Effect.flatMap((quota): Effect.Effect<void, Unauthorised | Forbidden | NotFound> => {
-            record.quota = quota
-            if (Result.isFailure(caller)) return Effect.fail(caller.failure)
-            // The router would read an encoded path as the plain one; here a path is one spelling.
-            return allowedMethods(pathOf(request.url)) === undefined ? Effect.fail(new NotFound()) : Effect.void
-          })
-        )
-    )
+    const caller = auth.check({ authorization: headers["authorization"], apiKey: headers["x-api-key"] })
+    return Effect.matchEffect(rateLimit.take({ address: record.client, caller: Result.getOrUndefined(caller) }), {
+      onFailure: (refused) => {
+        const { limit, retryAfterMillis, windowSeconds } = refused
+        record.quota = { limit, remaining: 0, resetSeconds: Math.ceil(retryAfterMillis / 1000), windowSeconds }
+        return Effect.fail(refused)
+      },
+      onSuccess: (quota): Effect.Effect<void, Unauthorised | Forbidden | NotFound> => {
+        record.quota = quota
+        if (Result.isFailure(caller)) return Effect.fail(caller.failure)
+        // The router would read an encoded path as the plain one; here a path is one spelling.
+        return allowedMethods(path) === undefined ? Effect.fail(new NotFound()) : Effect.void
+      }
+    })
   }
 })

@@ -1,3 +1,5 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -6,7 +8,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
-import { monotonicMillis } from "../services/MonotonicClock.ts"
+import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
 import { eventRoute } from "./EventRoute.ts"
 import { EventStream } from "./EventStream.ts"
@@ -24,14 +26,14 @@ const edge = HttpRouter.middleware(
     const observe = yield* makeObserve
     const guard = yield* makeGuard
     return (app) =>
-      Effect.gen(function* () {
-        const request = yield* HttpServerRequest.HttpServerRequest
-        const record = yield* observe.begin(request, yield* monotonicMillis)
-        yield* HttpEffect.appendPreResponseHandler((_, response) =>
-          Effect.flatMap(monotonicMillis, (end) => observe.finish(record, request, response, end - record.startedAt))
+      Effect.contextWith((context: Context.Context<HttpServerRequest.HttpServerRequest>) => {
+        const request = Context.get(context, HttpServerRequest.HttpServerRequest)
+        const clock = Context.get(context, Clock.Clock)
+        const record = observe.begin(request, millisOf(clock))
+        HttpEffect.appendPreResponseHandlerUnsafe(context, (_, response) =>
+          observe.finish(record, request, response, millisOf(clock) - record.startedAt)
         )
-        return yield* guard(request, record).pipe(
-          Effect.andThen(app),
+        return Effect.andThen(guard(request, record), app).pipe(
           Effect.catchCause((cause) => renderFailure(cause, request, record)),
           Effect.provideService(CurrentRequest, record)
         )

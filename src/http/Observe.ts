@@ -1,10 +1,10 @@
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import { clientAddress } from "../domain/ClientAddress.ts"
 import { RequestRecord } from "../services/CurrentRequest.ts"
+import { Ids } from "../services/Ids.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { Metrics } from "../services/Metrics.ts"
 import { Settings } from "../services/Settings.ts"
@@ -26,25 +26,25 @@ export const makeObserve = Effect.gen(function* () {
   const { trustProxyCount } = yield* Settings
   const lifecycle = yield* Lifecycle
   const metrics = yield* Metrics
-  const random = yield* SecureRandom.SecureRandom
+  const ids = yield* Ids
   const accessLog = yield* makeAccessLog
 
-  const begin = (request: HttpServerRequest.HttpServerRequest, startedAt: number): Effect.Effect<RequestRecord> =>
-    Effect.map(random.uuidV4(), (fresh) => {
-      metrics.httpStarted()
-      const { headers } = request
-      const asked = headers["x-request-id"]
-      return new RequestRecord({
-        startedAt,
-        id: asked !== undefined && saneId.test(asked) ? asked : fresh,
-        traceId: traceparent.exec(headers["traceparent"] ?? "")?.[1] ?? fresh.replaceAll("-", ""),
-        client: clientAddress({
-          socket: Option.getOrUndefined(request.remoteAddress),
-          forwardedFor: headers["x-forwarded-for"],
-          proxies: trustProxyCount
-        })
+  const begin = (request: HttpServerRequest.HttpServerRequest, startedAt: number): RequestRecord => {
+    metrics.httpStarted()
+    const { headers } = request
+    const fresh = ids.next()
+    const asked = headers["x-request-id"]
+    return new RequestRecord({
+      startedAt,
+      id: asked !== undefined && saneId.test(asked) ? asked : fresh,
+      traceId: traceparent.exec(headers["traceparent"] ?? "")?.[1] ?? fresh.replaceAll("-", ""),
+      client: clientAddress({
+        socket: Option.getOrUndefined(request.remoteAddress),
+        forwardedFor: headers["x-forwarded-for"],
+        proxies: trustProxyCount
       })
     })
+  }
 
   /** Counts the request, writes its log line, and puts the common header fields on its response. */
   const finish = (
@@ -52,30 +52,29 @@ export const makeObserve = Effect.gen(function* () {
     request: HttpServerRequest.HttpServerRequest,
     response: HttpServerResponse.HttpServerResponse,
     totalMillis: number
-  ) =>
-    Effect.gen(function* () {
-      const { status } = response
-      const method = methodLabel(request.method)
-      const route = routeLabel(pathOf(request.url))
-      metrics.httpEnded({ method, endpoint: route, status, millis: totalMillis })
-      if (isInference(route)) metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
-      const [queue, backend, total] = [record.queueMillis, record.backendMillis, totalMillis].map(round)
-      const error = status === clientClosedRequest ? "client_closed_request" : record.error
-      yield* accessLog(status, {
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+    const { status } = response
+    const method = methodLabel(request.method)
+    const route = routeLabel(pathOf(request.url))
+    metrics.httpEnded({ method, endpoint: route, status, millis: totalMillis })
+    if (isInference(route)) metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
+    return Effect.as(
+      accessLog(status, {
         request_id: record.id,
         trace_id: record.traceId,
         method,
         route,
         status,
-        duration_ms: total,
-        queue_ms: queue,
-        backend_ms: backend,
+        duration_ms: round(totalMillis),
+        queue_ms: round(record.queueMillis),
+        backend_ms: round(record.backendMillis),
         client: record.client,
-        error,
+        error: status === clientClosedRequest ? "client_closed_request" : record.error,
         details: record.details
-      })
-      return HttpServerResponse.setHeaders(response, commonHeaders(record, totalMillis, yield* lifecycle.draining))
-    })
+      }),
+      HttpServerResponse.setHeaders(response, commonHeaders(record, totalMillis, lifecycle.draining()))
+    )
+  }
 
   return { begin, finish }
 })

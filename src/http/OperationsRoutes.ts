@@ -12,7 +12,7 @@ const health = HttpRouter.add(
   "/health",
   Effect.gen(function* () {
     const lifecycle = yield* Lifecycle
-    return HttpServerResponse.jsonUnsafe({ status: "healthy", shutdown_initiated: yield* lifecycle.draining })
+    return HttpServerResponse.jsonUnsafe({ status: "healthy", shutdown_initiated: lifecycle.draining() })
   })
 )
 

@@ -2,9 +2,11 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import { BackendError } from "../domain/BackendError.ts"
 import type { CutShort } from "../domain/Failure.ts"
-import type { GenerationRequest } from "../domain/Generation.ts"
+import type { Generation, GenerationRequest } from "../domain/Generation.ts"
 import { CurrentRequest } from "./CurrentRequest.ts"
 import type { Ending } from "./Ending.ts"
 import { firstAnswer } from "./FallbackPlan.ts"
@@ -13,6 +15,7 @@ import { type AttemptOutcome, Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { type Allowance, makeAllowance, retrying } from "./RetryPolicy.ts"
+import type { Slot } from "./WaitingLine.ts"
 
 /** Retries at an endpoint and fallback to the next one, for answers that come whole and for streams, each attempt counted. */
 export const makeAttempts = Effect.gen(function* () {
@@ -21,34 +24,39 @@ export const makeAttempts = Effect.gen(function* () {
   const metrics = yield* Metrics
 
   /** Notes an attempt that begins now, to be told how it ended. */
-  const watch = Effect.withFiber((fiber) => {
+  const watch = (fiber: Fiber.Fiber<unknown, unknown>, endpoint: Endpoint) => {
     const clock = fiber.getRef(Clock.Clock)
     const request = fiber.getRef(CurrentRequest)
     const start = millisOf(clock)
-    return Effect.succeed((endpoint: Endpoint, outcome: AttemptOutcome) => {
+    return (outcome: AttemptOutcome) => {
       const millis = millisOf(clock) - start
       if (request !== undefined) request.backendMillis += millis
       metrics.attempt({ backend: backend.name, endpoint: endpoint.name, outcome, millis })
-    })
-  })
+    }
+  }
 
   const attempt = (endpoint: Endpoint, request: GenerationRequest) =>
-    Effect.flatMap(watch, (ended) =>
-      Effect.onExit(endpoint.attempt(request), (exit) => Effect.sync(() => ended(endpoint, outcomeOf(exit))))
-    )
+    Effect.withFiber<Generation, BackendError, Slot>((fiber) => {
+      const ended = watch(fiber, endpoint)
+      return Effect.onExit(endpoint.attempt(request), (exit) => {
+        ended(outcomeOf(exit))
+        return Effect.void
+      })
+    })
 
   /** One that succeeds has not ended: it does with the scope. */
   const begin = (endpoint: Endpoint, request: GenerationRequest, ending: Ending<CutShort>) =>
-    Effect.flatMap(watch, (ended) =>
-      Effect.matchCauseEffect(endpoint.begin(request, ending), {
-        onFailure: (cause) => {
-          ended(endpoint, outcomeOf(Exit.failCause(cause)))
-          return Effect.failCause(cause)
-        },
-        onSuccess: (begun) => {
+    Effect.withFiber<Begun, BackendError, Slot | Scope.Scope>((fiber) => {
+      const ended = watch(fiber, endpoint)
+      return endpoint.begin(request, ending).pipe(
+        Effect.onExit((exit) => {
+          if (Exit.isFailure(exit)) ended(outcomeOf(exit))
+          return Effect.void
+        }),
+        Effect.flatMap((begun) => {
           const { account, parts } = accountFor(begun.parts)
           const settle = Effect.sync(() => {
-            ended(endpoint, account.outcome)
+            ended(account.outcome)
             metrics.delivered(backend.name, account.usage?.completionTokens ?? account.tokens)
             if (account.usage !== undefined) metrics.tokens(backend.name, account.usage)
           })
@@ -56,9 +64,9 @@ export const makeAttempts = Effect.gen(function* () {
             Effect.addFinalizer(() => settle),
             { ...begun, parts }
           )
-        }
-      })
-    )
+        })
+      )
+    })
 
   /** Retries at one endpoint. */
   const persist = <A, R>(endpoint: Endpoint, run: Effect.Effect<A, BackendError, R>, allowance: Allowance) =>
@@ -72,21 +80,22 @@ export const makeAttempts = Effect.gen(function* () {
     )
 
   /** Endpoint after endpoint of those that can say what is asked for. */
-  const overEndpoints = Effect.fnUntraced(function* <A, R>(
+  const overEndpoints = <A, R>(
     request: GenerationRequest,
     run: (endpoint: Endpoint) => Effect.Effect<A, BackendError, R>
-  ) {
-    const [first, ...rest] = backend.endpoints.filter((endpoint) => endpoint.serves(request))
-    if (first === undefined) return yield* unserved(backend.name)
-    yield* budget.deposit
-    const allowance = makeAllowance(budget)
-    return yield* firstAnswer(
-      [first, ...rest],
-      (endpoint) => persist(endpoint, run(endpoint), allowance),
-      allowance,
-      Effect.sync(() => metrics.fallback(backend.name))
-    )
-  })
+  ) =>
+    Effect.withFiber<A, BackendError, R>((fiber) => {
+      const [first, ...rest] = backend.endpoints.filter((endpoint) => endpoint.serves(request))
+      if (first === undefined) return Effect.fail(unserved(backend.name))
+      budget.deposit(millisOf(fiber.getRef(Clock.Clock)))
+      const allowance = makeAllowance(budget)
+      return firstAnswer(
+        [first, ...rest],
+        (endpoint) => persist(endpoint, run(endpoint), allowance),
+        allowance,
+        Effect.sync(() => metrics.fallback(backend.name))
+      )
+    })
 
   return {
     whole: (request: GenerationRequest) =>

@@ -23,7 +23,8 @@ export interface Caller {
 export class Auth extends Context.Service<
   Auth,
   {
-    readonly check: (credentials: Credentials) => Effect.Effect<Caller, Unauthorised | Forbidden>
+    /** A plain call: it is on every request's way, and waits for nothing. */
+    readonly check: (credentials: Credentials) => Result.Result<Caller, Unauthorised | Forbidden>
   }
 >()("ai-ticket/services/Auth") {
   static readonly layer = Layer.effect(
@@ -33,21 +34,21 @@ export class Auth extends Context.Service<
       const fromSettings = authTokens.map(digest)
       if (authTokenFile === undefined) {
         return Auth.of({
-          check: (credentials) => Effect.suspend(() => Effect.fromResult(judge(fromSettings, credentials)))
+          check: (credentials) => judge(fromSettings, credentials)
         })
       }
       const fileTokens = yield* watchTokenFile(authTokenFile, definitions.authTokenFile.variable)
       let seen: ReadonlyArray<Redacted.Redacted> = []
-      let fromFile: ReadonlyArray<Buffer> = []
+      let accepted: ReadonlyArray<Buffer> = fromSettings
       return Auth.of({
-        check: (credentials) =>
-          Effect.flatMap(fileTokens, (tokens) => {
-            if (tokens !== seen) {
-              seen = tokens
-              fromFile = tokens.map(digest)
-            }
-            return Effect.fromResult(judge([...fromSettings, ...fromFile], credentials))
-          })
+        check: (credentials) => {
+          const tokens = fileTokens()
+          if (tokens !== seen) {
+            seen = tokens
+            accepted = [...fromSettings, ...tokens.map(digest)]
+          }
+          return judge(accepted, credentials)
+        }
       })
     })
   )

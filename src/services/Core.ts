@@ -3,10 +3,10 @@ import * as Layer from "effect/Layer"
 import { Breaker } from "./Breaker.ts"
 import * as KoboldCpp from "./backends/KoboldCpp.ts"
 import { Transport } from "./backends/Transport.ts"
+import { Ids } from "./Ids.ts"
 import { Inference } from "./Inference.ts"
 import { InferenceBackend } from "./InferenceBackend.ts"
 import { Metrics } from "./Metrics.ts"
-import * as PooledRandom from "./PooledRandom.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { WaitingLine } from "./WaitingLine.ts"
 
@@ -29,5 +29,5 @@ const announced = Layer.effectDiscard(
 export const layer = Inference.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(Breaker.layer, RetryBudget.layer, WaitingLine.layer, announced)),
   Layer.provideMerge(backend),
-  Layer.provideMerge(Layer.merge(Metrics.layer, PooledRandom.layer))
+  Layer.provideMerge(Layer.merge(Metrics.layer, Ids.layer))
 )

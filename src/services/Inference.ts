@@ -1,8 +1,9 @@
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { Answer, Completion } from "../domain/Completion.ts"
 import { decodeEvent, type InferenceEvent } from "../domain/Event.ts"
@@ -12,9 +13,10 @@ import { makeAttempts } from "./Attempts.ts"
 import { Breaker } from "./Breaker.ts"
 import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
 import { type Ending, either, endedBy } from "./Ending.ts"
+import { Ids } from "./Ids.ts"
 import { InferenceBackend } from "./InferenceBackend.ts"
 import { Metrics } from "./Metrics.ts"
-import { monotonicMillis } from "./MonotonicClock.ts"
+import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
 import { makeTimer } from "./Timer.ts"
 import { Slot, WaitingLine } from "./WaitingLine.ts"
@@ -55,7 +57,7 @@ export class Inference extends Context.Service<
       const breaker = yield* Breaker
       const line = yield* WaitingLine
       const metrics = yield* Metrics
-      const random = yield* SecureRandom.SecureRandom
+      const ids = yield* Ids
       const attempts = yield* makeAttempts
       const timer = yield* makeTimer
       const longest = Duration.seconds(requestTimeoutSeconds)
@@ -66,17 +68,24 @@ export class Inference extends Context.Service<
         startedAt
       })
 
-      const answer = Effect.fnUntraced(function* (request: GenerationRequest) {
-        const start = yield* monotonicMillis
-        yield* breaker.check
-        const { endpoint, generation } = yield* line.withSlot(breaker.guard(attempts.whole(request)))
-        metrics.firstToken(backend.name, (yield* monotonicMillis) - start)
-        if (generation.usage !== undefined) {
-          metrics.tokens(backend.name, generation.usage)
-          metrics.delivered(backend.name, generation.usage.completionTokens)
-        }
-        return { ...generation, backend: backend.name, endpoint } satisfies Answer
-      })
+      /** Nobody queues for a backend that is known to be down. Whoever needn't queue is told by the guard. */
+      const mayQueue = Effect.suspend(() => (line.busy() ? breaker.check : Effect.void))
+
+      const answer = (request: GenerationRequest) =>
+        Effect.withFiber<Answer, InferenceFailure>((fiber) => {
+          const clock = fiber.getRef(Clock.Clock)
+          const start = millisOf(clock)
+          return Effect.andThen(mayQueue, line.withSlot(breaker.guard(attempts.whole(request)))).pipe(
+            Effect.map(({ endpoint, generation }) => {
+              metrics.firstToken(backend.name, millisOf(clock) - start)
+              if (generation.usage !== undefined) {
+                metrics.tokens(backend.name, generation.usage)
+                metrics.delivered(backend.name, generation.usage.completionTokens)
+              }
+              return { ...generation, backend: backend.name, endpoint }
+            })
+          )
+        })
 
       const complete = (request: GenerationRequest, options: EventOptions = {}) =>
         withDeadline(budgetOf(options), options.ending)(answer(request))
@@ -84,7 +93,7 @@ export class Inference extends Context.Service<
       /** Line, retries and fallbacks, until the first text is there; the slot is kept until the scope closes. */
       const begin = Effect.fnUntraced(function* (request: GenerationRequest, ending: Ending<CutShort>) {
         const start = yield* monotonicMillis
-        yield* breaker.check
+        yield* mayQueue
         const slot = yield* line.enter
         const begun = yield* breaker.guard(attempts.streamed(request, ending)).pipe(Effect.provideService(Slot, slot))
         metrics.firstToken(backend.name, (yield* monotonicMillis) - start)
@@ -113,21 +122,21 @@ export class Inference extends Context.Service<
         )
 
       const logged = (event: InferenceEvent, completion: Completion) =>
-        logContent
-          ? Effect.logInfo("inference").pipe(Effect.annotateLogs({ prompt: event.prompt, completion: completion.text }))
-          : Effect.void
+        Effect.logInfo("inference").pipe(Effect.annotateLogs({ prompt: event.prompt, completion: completion.text }))
 
       return Inference.of({
         complete,
         stream,
-        onEvent: Effect.fnUntraced(function* (input: unknown, options?: EventOptions) {
-          const event = yield* Effect.fromResult(decodeEvent(input))
-          const answer = yield* complete(requestOf(event), options)
-          const id = event.id ?? (yield* random.uuidV4())
-          const completion = { ...answer, text: answer.text.trim(), id }
-          yield* logged(event, completion)
-          return completion
-        }),
+        onEvent: (input, options) =>
+          Effect.suspend(() => {
+            const decoded = decodeEvent(input)
+            if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
+            const event = decoded.success
+            return Effect.flatMap(complete(requestOf(event), options), (answer) => {
+              const completion = { ...answer, text: answer.text.trim(), id: event.id ?? ids.next() }
+              return logContent ? Effect.as(logged(event, completion), completion) : Effect.succeed(completion)
+            })
+          }),
         streamEvent: (input, options) =>
           Stream.unwrap(Effect.map(Effect.fromResult(decodeEvent(input)), (event) => stream(requestOf(event), options)))
       })

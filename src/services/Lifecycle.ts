@@ -16,7 +16,7 @@ import { Settings } from "./Settings.ts"
 export class Lifecycle extends Context.Service<
   Lifecycle,
   {
-    readonly draining: Effect.Effect<boolean>
+    readonly draining: () => boolean
     /** Runs as work in hand, which must heed the ending; fails with `ShuttingDown` when draining. */
     readonly work: <A, E, R>(
       self: (ending: Ending<ShuttingDown>) => Effect.Effect<A, E, R>
@@ -47,19 +47,27 @@ export class Lifecycle extends Context.Service<
         for (const end of told) end(new ShuttingDown())
       })
 
-      const leave = Effect.sync(() => {
+      const leave = () => {
         inHand -= 1
         if (inHand === 0) idle.openUnsafe()
-      })
+      }
 
       return Lifecycle.of({
-        draining: Effect.sync(() => draining),
+        draining: () => draining,
         work: <A, E, R>(self: (ending: Ending<ShuttingDown>) => Effect.Effect<A, E, R>) =>
-          Effect.uninterruptibleMask((restore): Effect.Effect<A, E | ShuttingDown, R> => {
+          Effect.suspend((): Effect.Effect<A, E | ShuttingDown, R> => {
             if (draining) return Effect.fail(new ShuttingDown())
-            inHand += 1
-            idle.closeUnsafe()
-            return Effect.ensuring(restore(Effect.suspend(() => self(ending))), leave)
+            let entered = false
+            const held = Effect.suspend(() => {
+              entered = true
+              inHand += 1
+              idle.closeUnsafe()
+              return self(ending)
+            })
+            return Effect.onExit(held, () => {
+              if (entered) leave()
+              return Effect.void
+            })
           }),
         drain: Effect.gen(function* () {
           draining = true

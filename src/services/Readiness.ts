@@ -40,7 +40,7 @@ export class Readiness extends Context.Service<
 
       return Readiness.of({
         report: Effect.gen(function* () {
-          const draining = yield* lifecycle.draining
+          const draining = lifecycle.draining()
           const { queue, reachable } = yield* status
           const state = yield* breaker.state
           return {

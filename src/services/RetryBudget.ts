@@ -12,8 +12,8 @@ import { Settings } from "./Settings.ts"
 export class RetryBudget extends Context.Service<
   RetryBudget,
   {
-    /** A request came in: its share is added. */
-    readonly deposit: Effect.Effect<void>
+    /** A request came in at that moment, in monotonic milliseconds: its share is added. */
+    readonly deposit: (now: number) => void
     /** True, and one retry is spent, if the budget has one left. */
     readonly withdraw: Effect.Effect<boolean>
   }
@@ -29,10 +29,10 @@ export class RetryBudget extends Context.Service<
         updatedAt = now
       }
       return RetryBudget.of({
-        deposit: Effect.map(monotonicMillis, (now) => {
+        deposit: (now) => {
           refill(now)
           balance = Math.min(capacity, balance + options.percent / 100)
-        }),
+        },
         withdraw: Effect.map(monotonicMillis, (now) => {
           refill(now)
           if (balance < 1) return false

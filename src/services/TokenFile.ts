@@ -87,5 +87,5 @@ export const watchTokenFile = Effect.fnUntraced(function* (path: string, variabl
   // Reading it whole beats a watcher: it sees every way of replacing a file, mounted secrets included.
   yield* Effect.forkScoped(Effect.schedule(reload, Schedule.spaced(interval)))
 
-  return Effect.sync(() => current.tokens)
+  return () => current.tokens
 })

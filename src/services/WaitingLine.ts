@@ -28,7 +28,7 @@ export class WaitingLine extends Context.Service<
     /** Waits for a slot and keeps it until the scope closes. */
     readonly enter: Effect.Effect<Scope.Closeable, Overloaded, Scope.Scope>
     /** Whether one who came now would have to wait. */
-    readonly busy: Effect.Effect<boolean>
+    readonly busy: () => boolean
     readonly waiting: Effect.Effect<number>
     readonly inUse: Effect.Effect<number>
   }
@@ -119,7 +119,7 @@ export class WaitingLine extends Context.Service<
       }
 
       return WaitingLine.of({
-        busy: Effect.sync(() => inUse >= slots || waiting.size > 0),
+        busy: () => inUse >= slots || waiting.size > 0,
         waiting: Effect.sync(() => waiting.size),
         inUse: Effect.sync(() => inUse),
         withSlot: <A, E, R>(self: Effect.Effect<A, E, R>) =>

@@ -27,7 +27,7 @@ describe("Lifecycle", () => {
   it.effect("takes work, and passes on how it ends", () =>
     Effect.gen(function* () {
       const lifecycle = yield* withGrace(30)
-      assert.isFalse(yield* lifecycle.draining)
+      assert.isFalse(lifecycle.draining())
       assert.strictEqual(yield* work(lifecycle)(Effect.succeed("done")), "done")
       assert.strictEqual(yield* Effect.flip(work(lifecycle)(Effect.fail("mine"))), "mine")
     })
@@ -41,7 +41,7 @@ describe("Lifecycle", () => {
       yield* Effect.exit(work(lifecycle)(Effect.die("bug")))
       yield* Fiber.interrupt(yield* forked(work(lifecycle)(Effect.never)))
       yield* lifecycle.drain
-      assert.isTrue(yield* lifecycle.draining)
+      assert.isTrue(lifecycle.draining())
     })
   )
 
@@ -51,7 +51,7 @@ describe("Lifecycle", () => {
       const short = yield* forked(work(lifecycle)(Effect.as(Effect.sleep("5 seconds"), "short")))
       const long = yield* forked(work(lifecycle)(Effect.as(Effect.sleep("10 seconds"), "long")))
       const draining = yield* forked(lifecycle.drain)
-      assert.isTrue(yield* lifecycle.draining)
+      assert.isTrue(lifecycle.draining())
       let ran = false
       const refused = work(lifecycle)(
         Effect.sync(() => {

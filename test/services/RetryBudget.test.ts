@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
+import { monotonicMillis } from "../../src/services/MonotonicClock.ts"
 import { RetryBudget } from "../../src/services/RetryBudget.ts"
 
 type Budget = RetryBudget["Service"]
@@ -12,7 +13,10 @@ const drain = (budget: Budget) =>
     while (yield* budget.withdraw) spent += 1
     return spent
   })
-const deposits = (budget: Budget, count: number) => Effect.repeat(budget.deposit, { times: count - 1 })
+const deposits = (budget: Budget, count: number) =>
+  Effect.map(monotonicMillis, (now) => {
+    for (let at = 0; at < count; at++) budget.deposit(now)
+  })
 
 describe("RetryBudget", () => {
   it.effect("begins full: ten seconds' worth of the floor, and the share of a hundred requests", () =>

@@ -35,10 +35,7 @@ const authFrom = (
     (context) => {
       const auth = Context.get(context, Auth)
       return (token: string) =>
-        Effect.match(auth.check({ authorization: `Bearer ${token}`, apiKey: undefined }), {
-          onFailure: () => false,
-          onSuccess: () => true
-        })
+        Effect.sync(() => Result.isSuccess(auth.check({ authorization: `Bearer ${token}`, apiKey: undefined })))
     }
   )
 

@@ -1,9 +1,9 @@
 import * as Context from "effect/Context"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import { Breaker } from "../../src/services/Breaker.ts"
+import { Ids } from "../../src/services/Ids.ts"
 import { type EventOptions, Inference } from "../../src/services/Inference.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { RetryBudget } from "../../src/services/RetryBudget.ts"
@@ -27,7 +27,7 @@ export const inferenceAbove = Effect.fnUntraced(function* (
     Inference.layer.pipe(
       Layer.provideMerge(Layer.mergeAll(Breaker.layer, RetryBudget.layer, WaitingLine.layer)),
       Layer.provideMerge(backend.layer),
-      Layer.provideMerge(Layer.merge(Metrics.layer, SecureRandom.layerWebCrypto)),
+      Layer.provideMerge(Layer.merge(Metrics.layer, Ids.layer)),
       Layer.provide(Settings.layerRecord(settings))
     )
   )

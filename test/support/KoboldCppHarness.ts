@@ -1,11 +1,11 @@
 import * as Context from "effect/Context"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { defaultSampling } from "../../src/domain/SamplingParameters.ts"
 import * as KoboldCpp from "../../src/services/backends/KoboldCpp.ts"
 import { Transport } from "../../src/services/backends/Transport.ts"
+import { Ids } from "../../src/services/Ids.ts"
 import { type GenerationRequest, InferenceBackend } from "../../src/services/InferenceBackend.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
@@ -19,7 +19,7 @@ export const koboldCppAt = Effect.fnUntraced(function* (url: string, settings: R
   const context = yield* Layer.build(
     KoboldCpp.layer.pipe(
       Layer.provide(Transport.layer),
-      Layer.provideMerge(Layer.merge(Metrics.layer, SecureRandom.layerWebCrypto)),
+      Layer.provideMerge(Layer.merge(Metrics.layer, Ids.layer)),
       Layer.provide(Settings.layerRecord({ KOBOLDCPP_API_URL: url, ...settings }))
     )
   )

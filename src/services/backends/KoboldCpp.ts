@@ -1,8 +1,8 @@
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import { Ids } from "../Ids.ts"
 import { type BackendStatus, type Endpoint, InferenceBackend } from "../InferenceBackend.ts"
 import { Settings } from "../Settings.ts"
 import { makeAbort } from "./KoboldCppAbort.ts"
@@ -27,19 +27,19 @@ export const layer = Layer.effect(
   InferenceBackend,
   Effect.gen(function* () {
     const { koboldcppApiKey, koboldcppApiUrl } = yield* Settings
-    const random = yield* SecureRandom.SecureRandom
+    const ids = yield* Ids
     const transport = yield* Transport
     const headers = koboldcppApiKey === undefined ? {} : { authorization: `Bearer ${Redacted.value(koboldcppApiKey)}` }
     const callTo = (path: string, body?: object) =>
       body === undefined
-        ? { method: "GET" as const, url: koboldcppApiUrl + path, headers }
-        : { method: "POST" as const, url: koboldcppApiUrl + path, headers, body }
+        ? { method: "GET" as const, base: koboldcppApiUrl, path, headers }
+        : { method: "POST" as const, base: koboldcppApiUrl, path, headers, body }
 
     const parts = {
       backend: backendName,
       callTo,
       transport,
-      newKey: Effect.map(random.uuidV4(), (id) => `ai-ticket-${id}`),
+      newKey: () => `ai-ticket-${ids.next()}`,
       abort: yield* makeAbort(backendName, (path, body) => transport.call(callTo(path, body)))
     }
     const makeEndpoint = (wire: WireEndpoint): Endpoint => ({

@@ -1,4 +1,5 @@
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
@@ -22,7 +23,7 @@ export interface AttemptParts {
   readonly callTo: (path: string, body?: object) => Call
   readonly transport: Transport["Service"]
   /** A key for one generation, by which it can be aborted and nothing else. */
-  readonly newKey: Effect.Effect<string>
+  readonly newKey: () => string
   readonly abort: Abort
 }
 
@@ -74,24 +75,27 @@ export const makeAttempt = (
   wire: WireEndpoint
 ): Endpoint["attempt"] => {
   const failures = failuresOf(backend, wire.name)
-  return Effect.fnUntraced(function* (request) {
-    const body = wire.body(request)
-    if (body === undefined) return yield* failures.unexpressed
-    const slot = yield* Slot
-    const genkey = yield* newKey
-    const clock = yield* Clock.Clock
-    const start = millisOf(clock)
-    const answer = yield* transport.call(callTo(wire.path, { ...body, genkey })).pipe(
-      Effect.onInterrupt(() => Scope.addFinalizer(slot, abort(genkey))),
-      Effect.catch((call) => {
-        const aborted = mayGenerate(call, millisOf(clock) - start) ? surely(abort(genkey), slot) : Effect.void
-        return Effect.andThen(aborted, Effect.fail(failures.broken(call)))
-      })
-    )
-    return isSuccess(answer.status)
-      ? yield* Effect.fromResult(readAnswer(wire, failures, request, answer.text))
-      : yield* failures.refused(answer)
-  })
+  return (request) =>
+    Effect.contextWith((context: Context.Context<Slot>) => {
+      const body = wire.body(request)
+      if (body === undefined) return Effect.fail(failures.unexpressed)
+      const slot = Context.get(context, Slot)
+      const clock = Context.get(context, Clock.Clock)
+      const start = millisOf(clock)
+      const genkey = newKey()
+      return transport.call(callTo(wire.path, { ...body, genkey })).pipe(
+        Effect.onInterrupt(() => Scope.addFinalizer(slot, abort(genkey))),
+        Effect.catch((call) => {
+          const aborted = mayGenerate(call, millisOf(clock) - start) ? surely(abort(genkey), slot) : Effect.void
+          return Effect.andThen(aborted, Effect.fail(failures.broken(call)))
+        }),
+        Effect.flatMap((answer) =>
+          isSuccess(answer.status)
+            ? Effect.fromResult(readAnswer(wire, failures, request, answer.text))
+            : failures.refused(answer)
+        )
+      )
+    })
 }
 
 export const isSuccess = (status: number): boolean => status >= 200 && status < 300

@@ -58,7 +58,7 @@ export const makeBegin = (
     const body = wire.body(request)
     if (body === undefined) return yield* failures.unexpressed
     const slot = yield* Slot
-    const genkey = yield* newKey
+    const genkey = newKey()
     const clock = yield* Clock.Clock
     const start = millisOf(clock)
     let delivered = 0

@@ -20,7 +20,9 @@ const connectTimeoutMillis = 3_000
 /** One call to a backend. */
 export interface Call {
   readonly method: "GET" | "POST"
-  readonly url: string
+  /** Scheme, host, port and what comes before `path`; one of the few that the settings name. */
+  readonly base: string
+  readonly path: string
   readonly headers: Readonly<Record<string, string>>
   /** Sent as JSON, with its length. */
   readonly body?: object
@@ -79,11 +81,34 @@ export class Transport extends Context.Service<
             for (const agent of agents) agent.destroy()
           })
       )
-      const begin = (call: Call) => {
-        const options = { method: call.method, headers: { ...call.headers } }
-        return call.url.startsWith("https:")
-          ? Https.request(call.url, { ...options, agent: https })
-          : Http.request(call.url, { ...options, agent: http })
+      const targets = new Map<string, Http.RequestOptions>()
+      /** Where calls with that base go, told once: reading a URL for each call would cost more than the rest of it here. */
+      const targetOf = (base: string): Http.RequestOptions => {
+        let target = targets.get(base)
+        if (target === undefined) {
+          const { hostname, pathname, port, protocol } = new URL(base)
+          const secure = protocol === "https:"
+          target = {
+            ...{ protocol, hostname: hostname.replace(/^\[|\]$/g, ""), path: pathname.replace(/\/+$/, "") },
+            ...(port === "" ? {} : { port }),
+            agent: secure ? https : http
+          }
+          targets.set(base, target)
+        }
+        return target
+      }
+      const begin: Begin = ({ base, headers, method, path }, text) => {
+        const target = targetOf(base)
+        const options = {
+          ...target,
+          method,
+          path: target.path + path,
+          headers:
+            text === undefined
+              ? headers
+              : { ...headers, "content-type": "application/json", "content-length": Buffer.byteLength(text) }
+        }
+        return target.protocol === "https:" ? Https.request(options) : Http.request(options)
       }
       return Transport.of({
         call: (call) => exchange(call, begin, readWhole),
@@ -107,16 +132,18 @@ export class Transport extends Context.Service<
   )
 }
 
+type Begin = (call: Call, text: string | undefined) => Http.ClientRequest
 type Resume<A> = (effect: Effect.Effect<A, BrokenCall>) => void
 
 /** Sends a call and hands its response on; interrupting it closes the connection. */
 const exchange = <A>(
   call: Call,
-  begin: (call: Call) => Http.ClientRequest,
+  begin: Begin,
   onResponse: (response: Http.IncomingMessage, fail: (error: unknown) => void, resume: Resume<A>) => void
 ) =>
   Effect.callback<A, BrokenCall>((resume) => {
-    const request = begin(call)
+    const text = call.body === undefined ? undefined : JSON.stringify(call.body)
+    const request = begin(call, text)
     const fail = (error: unknown) => resume(Effect.fail(describe(error)))
     request.on("error", fail)
     // However it ends: a switch of protocols, say, brings neither an error nor a response.
@@ -124,13 +151,7 @@ const exchange = <A>(
     // Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes.
     request.on("timeout", () => request.socket?.connecting === true && request.destroy(connectTimeout))
     request.on("response", (response) => onResponse(response, fail, resume))
-    if (call.body === undefined) request.end()
-    else {
-      const text = JSON.stringify(call.body)
-      request.setHeader("content-type", "application/json")
-      request.setHeader("content-length", Buffer.byteLength(text))
-      request.end(text)
-    }
+    request.end(text)
     return Effect.sync(() => request.destroy())
   })
 
