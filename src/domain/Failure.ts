@@ -3,9 +3,11 @@ import { BackendError } from "./BackendError.ts"
 import { counted } from "./Counted.ts"
 import { type ErrorBody, type ErrorCode, errorCatalogue } from "./ErrorCatalogue.ts"
 
-/** The body is not JSON, or does not say that it is. */
+/** The body is not JSON, or does not say that it is, or is not what the route takes. */
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", {
-  details: Schema.String
+  details: Schema.String,
+  /** The place in the request, where there is one. */
+  parameter: Schema.optionalKey(Schema.String)
 }) {
   readonly code = "invalid_request"
   override get message() {

@@ -15,13 +15,14 @@ export interface SamplingParameters {
   readonly model?: string
 }
 
-interface Parameter<A> {
+/** How one parameter is read. */
+export interface Parameter<A> {
   readonly decode: (value: unknown) => Result.Result<A, unknown>
   /** The range, as it is told to a caller who missed it. */
   readonly expected: string
 }
 
-const parameter = <A>(schema: Schema.ConstraintCodec<A, unknown>, expected: string): Parameter<A> => ({
+export const parameter = <A>(schema: Schema.ConstraintCodec<A, unknown>, expected: string): Parameter<A> => ({
   decode: Schema.decodeUnknownResult(schema),
   expected
 })
