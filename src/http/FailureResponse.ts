@@ -3,30 +3,37 @@ import * as Effect from "effect/Effect"
 import * as HttpServerError from "effect/http/HttpServerError"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { type ErrorBody, errorCatalogue } from "../domain/ErrorCatalogue.ts"
+import { type ErrorBody, type ErrorCode, errorCatalogue } from "../domain/ErrorCatalogue.ts"
 import * as Failure from "../domain/Failure.ts"
 import type { RequestRecord } from "../services/CurrentRequest.ts"
+import { openAiShape } from "./openai/OpenAiError.ts"
 import { allowedMethods, pathOf } from "./RouteTable.ts"
 
 /** How a surface tells an error: its clients know their own protocol's shape and no other. */
 export interface FailureShape {
   /** The beginning of the surface's paths. */
   readonly prefix: string
-  readonly body: (error: ErrorBody) => object
+  /** The parameter is the place in the request that is at fault, where one is known. */
+  readonly body: (error: ErrorBody, parameter: string | undefined) => object
+  /** Header fields that only its clients know. */
+  readonly headers?: (code: ErrorCode) => Readonly<Record<string, string>>
 }
 
 /** Beside the shape of the catalogue, which every other path has. */
-const shapes: ReadonlyArray<FailureShape> = []
+const shapes: ReadonlyArray<FailureShape> = [openAiShape]
 
-const bodyAt = (path: string, error: ErrorBody): object =>
-  shapes.find(({ prefix }) => path.startsWith(prefix))?.body(error) ?? error
+const shapeAt = (path: string): FailureShape | undefined => shapes.find(({ prefix }) => path.startsWith(prefix))
 
 /** A failure as the caller gets it: a JSON body in the shape of the path, and the header fields that go with it. */
-const failureResponse = (failure: Failure.Failure, path: string): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(bodyAt(path, Failure.errorBody(failure)), {
+const failureResponse = (failure: Failure.Failure, path: string): HttpServerResponse.HttpServerResponse => {
+  const shape = shapeAt(path)
+  const error = Failure.errorBody(failure)
+  const parameter = "parameter" in failure ? failure.parameter : undefined
+  return HttpServerResponse.jsonUnsafe(shape?.body(error, parameter) ?? error, {
     status: errorCatalogue[failure.code].status,
-    headers: headersFor(failure)
+    headers: { ...headersFor(failure), ...shape?.headers?.(failure.code) }
   })
+}
 
 const headersFor = (failure: Failure.Failure): Record<string, string> => {
   const seconds = Failure.retryAfterSeconds(failure)
@@ -59,9 +66,11 @@ export const renderFailure = <E>(
 }
 
 const internalError = (path: string) =>
-  HttpServerResponse.jsonUnsafe(bodyAt(path, Failure.bodyFor("internal_error", "Something in ai-ticket went wrong.")), {
-    status: errorCatalogue.internal_error.status
+  HttpServerResponse.jsonUnsafe(shapeAt(path)?.body(wentWrong, undefined) ?? wentWrong, {
+    status: wentWrong.status_code
   })
+
+const wentWrong = Failure.bodyFor("internal_error", "Something in ai-ticket went wrong.")
 
 const toFailure = (error: unknown, request: HttpServerRequest.HttpServerRequest): Failure.Failure | undefined => {
   if (Failure.isFailure(error)) return error
