@@ -1,6 +1,8 @@
 /** Every route with the methods it takes; the router knows `HEAD` wherever it knows `GET`. */
 export const routeTable = {
   "/event": ["POST"],
+  "/v1/chat/completions": ["POST"],
+  "/v1/completions": ["POST"],
   "/health": ["GET", "HEAD"],
   "/ready": ["GET", "HEAD"],
   "/metrics": ["GET", "HEAD"]
@@ -23,7 +25,7 @@ export const routeLabel = (path: string): string => (isRoute(path) ? path : "oth
 /** Whether a route asks a model for something. */
 export const isInference = (route: string): boolean => inferenceRoutes.has(route)
 
-const inferenceRoutes: ReadonlySet<string> = new Set<RoutePath>(["/event"])
+const inferenceRoutes: ReadonlySet<string> = new Set<RoutePath>(["/event", "/v1/chat/completions", "/v1/completions"])
 
 /** The method as a label: one that servers know, or `other`. */
 export const methodLabel = (method: string): string => (knownMethods.has(method) ? method : "other")
