@@ -4,12 +4,13 @@ import * as HttpService from "./http/HttpService.ts"
 import { Auth } from "./services/Auth.ts"
 import * as Core from "./services/Core.ts"
 import { Lifecycle } from "./services/Lifecycle.ts"
+import { Models } from "./services/Models.ts"
 import { RateLimit } from "./services/RateLimit.ts"
 import { Readiness } from "./services/Readiness.ts"
 
 /** The whole service, listening; it needs nothing but its settings. */
 export const layer = HttpService.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer)),
+  Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer, Models.layer)),
   Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),
   Layer.provide(NodeServices.layer)
 )

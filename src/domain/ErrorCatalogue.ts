@@ -16,7 +16,7 @@ export const errorCatalogue = {
   missing_content_field: { status: 400, when: "there is no `content`" },
   unauthorised: { status: 401, when: "a token is needed and none was sent" },
   forbidden: { status: 403, when: "the token is wrong" },
-  not_found: { status: 404, when: "there is no such route" },
+  not_found: { status: 404, when: "there is no such route, or no such model" },
   method_not_allowed: { status: 405, when: "the route knows other methods: see `Allow`" },
   request_timeout: { status: 408, when: "the request did not arrive in time" },
   payload_too_large: { status: 413, when: "the body is over the limit" },

@@ -77,10 +77,12 @@ export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {}) 
   }
 }
 
-export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {
+export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
+  what: Schema.optionalKey(Schema.Literals(["route", "model"]))
+}) {
   readonly code = "not_found"
   override get message() {
-    return "There is no such route."
+    return `There is no such ${this.what ?? "route"}.`
   }
 }
 

@@ -18,7 +18,7 @@ import { JsonWork } from "./JsonWork.ts"
 import * as NodeServer from "./NodeServer.ts"
 import { makeObserve } from "./Observe.ts"
 import { operationsRoutes } from "./OperationsRoutes.ts"
-import { generationRoutes } from "./openai/GenerationRoutes.ts"
+import { openAiRoutes } from "./openai/OpenAiRoutes.ts"
 import { RequestBody } from "./RequestBody.ts"
 
 /** What every request passes, from the outside in; requests for no route at all pass it too. */
@@ -43,7 +43,7 @@ const edge = HttpRouter.middleware(
   { global: true }
 )
 
-const routes = Layer.mergeAll(edge, eventRoute, generationRoutes, operationsRoutes)
+const routes = Layer.mergeAll(edge, eventRoute, openAiRoutes, operationsRoutes)
 
 /** A path is one spelling, so that what is guarded and what is routed can't differ. */
 const exactPaths = { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false } as const

@@ -1,8 +1,12 @@
+import * as Result from "effect/Result"
+
 /** Every route with the methods it takes; the router knows `HEAD` wherever it knows `GET`. */
 export const routeTable = {
   "/event": ["POST"],
   "/v1/chat/completions": ["POST"],
   "/v1/completions": ["POST"],
+  "/v1/models": ["GET", "HEAD"],
+  "/v1/models/{id}": ["GET", "HEAD"],
   "/health": ["GET", "HEAD"],
   "/ready": ["GET", "HEAD"],
   "/metrics": ["GET", "HEAD"]
@@ -16,11 +20,13 @@ export const openRoutes: ReadonlySet<string> = new Set<RoutePath>(["/health", "/
 /** The path of a request's target, as the router sees it. */
 export const pathOf = (target: string): string => target.split(/[?#;]/, 1)[0] ?? target
 
-export const allowedMethods = (path: string): ReadonlyArray<string> | undefined =>
-  isRoute(path) ? routeTable[path] : undefined
+export const allowedMethods = (path: string): ReadonlyArray<string> | undefined => {
+  const route = routeOf(path)
+  return route === undefined ? undefined : routeTable[route]
+}
 
 /** The path as a label: one of ours, or `other`. */
-export const routeLabel = (path: string): string => (isRoute(path) ? path : "other")
+export const routeLabel = (path: string): string => routeOf(path) ?? "other"
 
 /** Whether a route asks a model for something. */
 export const isInference = (route: string): boolean => inferenceRoutes.has(route)
@@ -31,5 +37,16 @@ const inferenceRoutes: ReadonlySet<string> = new Set<RoutePath>(["/event", "/v1/
 export const methodLabel = (method: string): string => (knownMethods.has(method) ? method : "other")
 
 const knownMethods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"])
+
+const routeOf = (path: string): RoutePath | undefined => {
+  if (isRoute(path)) return path
+  return modelInPath(path) === undefined ? undefined : "/v1/models/{id}"
+}
+
+/** The model that a path asks for. Its name is the rest of the path, slashes and all, encoded or not. */
+export const modelInPath = (path: string): string | undefined => {
+  const [, name] = /^\/v1\/models\/(.+)$/.exec(path) ?? []
+  return name === undefined ? undefined : Result.getOrUndefined(Result.try(() => decodeURIComponent(name)))
+}
 
 const isRoute = (path: string): path is RoutePath => Object.hasOwn(routeTable, path)

@@ -52,6 +52,14 @@ export interface BackendStatus {
   readonly queue?: number
 }
 
+/** A model that a backend runs, as it tells of it. */
+export interface BackendModel {
+  readonly id: string
+  /** Seconds since 1970. */
+  readonly created?: number
+  readonly ownedBy?: string
+}
+
 /**
  * The port to a backend: an adapter lists its endpoints in order of preference, and what can go wrong at each is told
  * as a `BackendError` with its remedy. Retry, fallback, slots and deadlines live above it, once for all adapters.
@@ -63,5 +71,7 @@ export class InferenceBackend extends Context.Service<
     readonly endpoints: readonly [Endpoint, ...ReadonlyArray<Endpoint>]
     /** Asks the backend how it is; answers within two seconds. */
     readonly status: Effect.Effect<BackendStatus>
+    /** Asks the backend what it runs; ends within two seconds. */
+    readonly models: Effect.Effect<ReadonlyArray<BackendModel>, BackendError>
   }
 >()("ai-ticket/services/InferenceBackend") {}

@@ -27,7 +27,7 @@ const instance = Effect.gen(function* () {
   const context = yield* Layer.build(
     Readiness.layer.pipe(
       Layer.provideMerge(Layer.mergeAll(Breaker.layer, Lifecycle.layer, WaitingLine.layer)),
-      Layer.provide(Layer.succeed(InferenceBackend)({ name: "fake", endpoints, status })),
+      Layer.provide(Layer.succeed(InferenceBackend)({ name: "fake", endpoints, status, models: Effect.succeed([]) })),
       Layer.provide(Metrics.layer),
       Layer.provide(Settings.layerRecord({}))
     )

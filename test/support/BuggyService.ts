@@ -9,6 +9,7 @@ import * as Core from "../../src/services/Core.ts"
 import { Inference } from "../../src/services/Inference.ts"
 import { Lifecycle } from "../../src/services/Lifecycle.ts"
 import * as Logging from "../../src/services/Logging.ts"
+import { Models } from "../../src/services/Models.ts"
 import { RateLimit } from "../../src/services/RateLimit.ts"
 import { Readiness } from "../../src/services/Readiness.ts"
 import { Settings } from "../../src/services/Settings.ts"
@@ -23,7 +24,7 @@ export const buggyService = Effect.fnUntraced(function* (
   const context = yield* Layer.build(
     HttpService.layer.pipe(
       Layer.provide(inference),
-      Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer)),
+      Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer, Models.layer)),
       Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),
       Layer.provide(NodeServices.layer),
       Layer.provide(Logging.layer((line) => void lines.push(line), { terminal: false })),

@@ -5,7 +5,12 @@ import type * as Scope from "effect/Scope"
 import { BackendError, type Remedy } from "../../src/domain/BackendError.ts"
 import type { BackendErrorCode } from "../../src/domain/ErrorCatalogue.ts"
 import type { Generation, GenerationPart } from "../../src/domain/Generation.ts"
-import { type Begun, type GenerationRequest, InferenceBackend } from "../../src/services/InferenceBackend.ts"
+import {
+  type BackendModel,
+  type Begun,
+  type GenerationRequest,
+  InferenceBackend
+} from "../../src/services/InferenceBackend.ts"
 import { monotonicMillis } from "../../src/services/MonotonicClock.ts"
 import type { Slot } from "../../src/services/WaitingLine.ts"
 
@@ -54,7 +59,8 @@ export const backendError = (code: BackendErrorCode, remedy: Remedy, retryAfterM
 /** A backend in memory: an endpoint for each key, in their order. Outcomes are used up in order; the last one repeats. */
 export const fakeBackend = (
   script: Readonly<Record<string, ReadonlyArray<Outcome>>>,
-  streamScript: Readonly<Record<string, ReadonlyArray<StreamOutcome>>> = {}
+  streamScript: Readonly<Record<string, ReadonlyArray<StreamOutcome>>> = {},
+  models: Effect.Effect<ReadonlyArray<BackendModel>, BackendError> = Effect.succeed([])
 ): FakeBackend => {
   const attempts: Array<Attempt> = []
   const interrupted: Array<string> = []
@@ -87,6 +93,7 @@ export const fakeBackend = (
     layer: Layer.succeed(InferenceBackend)({
       name: "fake",
       endpoints: [first, ...rest],
+      models,
       status: Effect.succeed({ reachable: true })
     }),
     attempts,

@@ -26,7 +26,7 @@ export interface Step {
   readonly after?: "end" | "hang" | "reset"
 }
 
-export type EndpointName = "chat" | "completion" | "generate"
+export type EndpointName = "chat" | "completion" | "generate" | "models"
 
 export interface Call {
   readonly endpoint: EndpointName
@@ -212,6 +212,7 @@ const json = (response: ServerResponse, status: number, body: unknown, headers: 
 const endpointOf = (path: string): EndpointName | undefined => {
   if (path.endsWith("/v1/chat/completions")) return "chat"
   if (path.endsWith("/v1/completions")) return "completion"
+  if (path.endsWith("/v1/models")) return "models"
   return /\/v1\/generate$|\/extra\/generate\/stream$/.test(path) ? "generate" : undefined
 }
 
@@ -221,6 +222,9 @@ const promptOf = (body: Record<string, unknown>): unknown => {
 }
 
 const successOf = (endpoint: EndpointName): unknown => {
+  if (endpoint === "models") {
+    return { object: "list", data: [{ id: "koboldcpp/scripted", object: "model", created: 1, owned_by: "koboldcpp" }] }
+  }
   const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
   const choice = { index: 0, finish_reason: "stop" }
   if (endpoint === "chat") {

@@ -43,7 +43,7 @@ const generationRoute = (path: `/${string}`, protocol: Protocol) =>
     })
   )
 
-/** What existing clients of OpenAI's API ask for text with. */
+/** A chat's next turn, and a text's continuation. */
 export const generationRoutes = Layer.merge(
   generationRoute("/v1/chat/completions", chat),
   generationRoute("/v1/completions", text)

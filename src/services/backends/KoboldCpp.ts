@@ -7,6 +7,7 @@ import { type BackendStatus, type Endpoint, InferenceBackend } from "../Inferenc
 import { Settings } from "../Settings.ts"
 import { makeAbort } from "./KoboldCppAbort.ts"
 import { makeAttempt } from "./KoboldCppAttempt.ts"
+import { makeModels } from "./KoboldCppModels.ts"
 import { makeBegin } from "./KoboldCppStream.ts"
 import { readPerfQueue, type WireEndpoint, wireEndpoints } from "./KoboldCppWire.ts"
 import { Transport } from "./Transport.ts"
@@ -53,6 +54,7 @@ export const layer = Layer.effect(
     return InferenceBackend.of({
       name: backendName,
       endpoints: [makeEndpoint(first), ...rest.map(makeEndpoint)],
+      models: makeModels(backendName, transport.call(callTo("/api/v1/models"))),
       status: transport.call(callTo("/api/extra/perf")).pipe(
         Effect.timeout(statusTimeout),
         Effect.match({

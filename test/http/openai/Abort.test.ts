@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { APIError, APIUserAbortError } from "openai"
+import { APIError } from "openai"
 import { asked, openAiService, refusedWith } from "../../support/OpenAi.ts"
 import { streamOf } from "../../support/ScriptedBackend.ts"
 import { eventually } from "../../support/TestService.ts"
@@ -86,18 +86,14 @@ describe("a client that leaves a stream", () => {
       for (const stream of [true, false]) {
         const world = yield* openAiService()
         world.backend.script({ chat: [{ hang: true }] })
-        const controller = new AbortController()
-        const gone = yield* Effect.forkScoped(
-          refusedWith(APIUserAbortError, () =>
-            world.client.chat.completions.create({ ...chatRequest, stream }, { signal: controller.signal })
-          ),
+        const asker = yield* Effect.forkScoped(
+          Effect.promise((signal) => world.client.chat.completions.create({ ...chatRequest, stream }, { signal })),
           { startImmediately: true }
         )
         yield* eventually(() => world.backend.calls.length === 1)
         const left = performance.now()
-        controller.abort()
+        yield* Fiber.interrupt(asker)
         yield* assertAborted(world, left)
-        yield* Fiber.join(gone)
       }
     })
   )
