@@ -16,7 +16,8 @@ const closed: Readonly<Record<string, ReadonlySet<string>>> = {
   backend: new Set(["koboldcpp"]),
   outcome: new Set(["success", "aborted", "heard", "failed", ...Object.keys(errorCatalogue)]),
   state: new Set(["closed", "half_open", "open"]),
-  direction: new Set(["input", "output"])
+  direction: new Set(["input", "output"]),
+  fate: new Set(["delivered", "wasted"])
 }
 
 const methods = ["GET", "POST", "PUT", "PROPFIND", "MKCOL", "REPORT", "PURGE", "QUERY", "M-SEARCH", "LINK"]
