@@ -3,6 +3,7 @@ import { Agent } from "node:http"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { errorCatalogue } from "../../src/domain/ErrorCatalogue.ts"
+import { routeTable } from "../../src/http/RouteTable.ts"
 import { type Outgoing, send } from "../support/Http.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 import { startService } from "../support/Running.ts"
@@ -10,7 +11,7 @@ import type { Step } from "../support/ScriptedBackend.ts"
 
 /** All that a label may ever say. */
 const closed: Readonly<Record<string, ReadonlySet<string>>> = {
-  endpoint: new Set(["/event", "/health", "/ready", "/metrics", "other", "chat", "completion", "generate"]),
+  endpoint: new Set([...Object.keys(routeTable), "other", "chat", "completion", "generate"]),
   method: new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "other"]),
   status: new Set(["200", "499", ...Object.values(errorCatalogue).map(({ status }) => String(status))]),
   backend: new Set(["koboldcpp"]),
@@ -25,9 +26,9 @@ const methods = ["GET", "POST", "PUT", "PROPFIND", "MKCOL", "REPORT", "PURGE", "
 /** A request of which every part is new. */
 const unheardOf = (at: number): Outgoing => {
   const word = randomUUID()
-  const path = [`/event?${word}`, `/${word}`, `/event/${word}`, "/event", `/health/${word}`, `/${word}/../event`][
-    at % 6
-  ]
+  const paths = [`/event?${word}`, `/${word}`, `/event/${word}`, "/event", `/health/${word}`, `/${word}/../event`]
+  const openAiPaths = ["/v1/chat/completions", `/v1/models/${word}`, `/v1/completions?${word}`, `/v1/${word}`]
+  const path = at < 300 ? paths[at % paths.length] : openAiPaths[at % openAiPaths.length]
   return {
     method: at % 2 === 0 ? "POST" : (methods[(at * 7) % methods.length] ?? "GET"),
     path: path ?? "/",
@@ -39,7 +40,12 @@ const unheardOf = (at: number): Outgoing => {
       "x-forwarded-for": `198.51.${at % 256}.${(at * 7) % 256}`,
       [`x-${word}`]: word
     },
-    body: JSON.stringify({ content: { prompt: word, model: word, [word]: word }, id: word })
+    body: JSON.stringify({
+      content: { prompt: word, model: word, [word]: word },
+      messages: [{ role: word, content: word }],
+      model: word,
+      id: word
+    })
   }
 }
 
@@ -70,7 +76,7 @@ it.live(
       )
       backend.script({ chat: unheardOfSteps(100), completion: unheardOfSteps(100), generate: unheardOfSteps(100) })
       yield* Effect.forEach(
-        Array.from({ length: 300 }, (_, at) => at),
+        Array.from({ length: 400 }, (_, at) => at),
         (at) => send(url, { ...unheardOf(at), agent }),
         { concurrency: 8, discard: true }
       )
