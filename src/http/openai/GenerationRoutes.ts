@@ -1,10 +1,9 @@
 import * as Clock from "effect/Clock"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import { Ids } from "../../services/Ids.ts"
 import { Inference } from "../../services/Inference.ts"
 import { EventStream } from "../EventStream.ts"
 import { JsonWork } from "../JsonWork.ts"
@@ -14,31 +13,30 @@ import { type Protocol, wholeBody } from "./Protocol.ts"
 import { text } from "./Text.ts"
 
 const generationRoute = (path: `/${string}`, protocol: Protocol) =>
-  HttpRouter.add(
-    "POST",
-    path,
+  HttpRouter.use((router) =>
     Effect.gen(function* () {
       const inference = yield* Inference
       const work = yield* JsonWork
       const streams = yield* EventStream
-      const random = yield* SecureRandom.SecureRandom
-      const request = yield* HttpServerRequest.HttpServerRequest
-      return yield* work(
-        request,
-        Effect.fnUntraced(function* (body, options) {
-          const { generation, includeUsage, model, stream } = yield* Effect.fromResult(protocol.decode(body))
-          const identity = {
-            id: protocol.idPrefix + (yield* random.uuidV4()).replaceAll("-", ""),
-            created: Math.floor((yield* Clock.currentTimeMillis) / 1000),
-            asked: model
-          }
-          if (stream) {
-            const framing = chunkFraming(protocol, identity, includeUsage)
-            return yield* streams.respond(request, inference.stream(generation, options), framing)
-          }
-          const answer = yield* inference.complete(generation, options)
-          return HttpServerResponse.jsonUnsafe(wholeBody(protocol, identity, answer))
-        })
+      const ids = yield* Ids
+      yield* router.add("POST", path, (request) =>
+        work(
+          request,
+          Effect.fnUntraced(function* (body, options) {
+            const { generation, includeUsage, model, stream } = yield* Effect.fromResult(protocol.decode(body))
+            const identity = {
+              id: protocol.idPrefix + ids.next().replaceAll("-", ""),
+              created: Math.floor((yield* Clock.currentTimeMillis) / 1000),
+              asked: model
+            }
+            if (stream) {
+              const framing = chunkFraming(protocol, identity, includeUsage)
+              return yield* streams.respond(request, inference.stream(generation, options), framing)
+            }
+            const answer = yield* inference.complete(generation, options)
+            return HttpServerResponse.jsonUnsafe(wholeBody(protocol, identity, answer))
+          })
+        )
       )
     })
   )

@@ -116,7 +116,11 @@ export const makeBegin = (
         return parts
       }
       const parts = Effect.mapError(reader.pull, (error) => (Cause.isDone(error) ? error : told(error)))
-      return { parts: Effect.map(startingWith(first, parts), count) } satisfies Begun
+      const model = reader.model()
+      return {
+        ...(model === undefined ? {} : { model }),
+        parts: Effect.map(startingWith(first, parts), count)
+      } satisfies Begun
     })
 
     return yield* Scope.provide(opened, scope).pipe(

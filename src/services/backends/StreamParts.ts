@@ -28,6 +28,8 @@ export interface PartReader {
   readonly pull: Pull.Pull<Parts, StreamFault | CutShort>
   /** Whether the finish reason has come, so that nothing is generated any more. */
   readonly finished: () => boolean
+  /** The model, once an event has told it. */
+  readonly model: () => string | undefined
 }
 
 /**
@@ -40,6 +42,7 @@ export const readParts = (
 ): PartReader => {
   let parts: Array<GenerationPart> = []
   let finishReason: string | undefined
+  let model: string | undefined
   let usage: Usage | undefined
   let ended: Effect.Effect<never, StreamFault | CutShort | Cause.Done> | undefined
 
@@ -65,6 +68,7 @@ export const readParts = (
       if (Result.isFailure(read)) return fault({ _tag: "Shape" })
       const { text, toolCalls } = read.success
       finishReason ??= read.success.finishReason
+      model ??= read.success.model
       usage = read.success.usage ?? usage
       if (toolCalls !== undefined) parts.push({ _tag: "Text", text, tokens: 1, toolCalls })
       else if (text !== "") parts.push({ _tag: "Text", text, tokens: 1 })
@@ -99,7 +103,7 @@ export const readParts = (
       }
     })
   })
-  return { pull, finished: () => finishReason !== undefined }
+  return { pull, finished: () => finishReason !== undefined, model: () => model }
 }
 
 const brokeOff: StreamFault = { _tag: "Broken", reason: "the stream ended before its finish reason" }

@@ -17,9 +17,9 @@ const masked = (text: string): string => {
 }
 
 const chatChunk = (choices: string, more = "") =>
-  `data: {"id":"ID","object":"chat.completion.chunk","created":0,"model":"m","choices":[${choices}]${more}}\n\n`
+  `data: {"id":"ID","object":"chat.completion.chunk","created":0,"model":"koboldcpp/scripted","choices":[${choices}]${more}}\n\n`
 const textChunk = (choices: string, more = "") =>
-  `data: {"id":"ID","object":"text_completion","created":0,"model":"m","choices":[${choices}]${more}}\n\n`
+  `data: {"id":"ID","object":"text_completion","created":0,"model":"koboldcpp/scripted","choices":[${choices}]${more}}\n\n`
 
 const opening = '{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}'
 const piece = (text: string) => `{"index":0,"delta":{"content":"${text}"},"logprobs":null,"finish_reason":null}`
