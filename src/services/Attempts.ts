@@ -10,7 +10,7 @@ import type { Generation, GenerationRequest } from "../domain/Generation.ts"
 import { CurrentRequest } from "./CurrentRequest.ts"
 import type { Ending } from "./Ending.ts"
 import { firstAnswer } from "./FallbackPlan.ts"
-import { type Begun, type Endpoint, InferenceBackend, type Parts } from "./InferenceBackend.ts"
+import type { Begun, Endpoint, InferenceBackend, Parts } from "./InferenceBackend.ts"
 import { type AttemptOutcome, Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
@@ -19,12 +19,11 @@ import type { Slot } from "./WaitingLine.ts"
 
 /** Retries at an endpoint and fallback to the next one, for answers that come whole and for streams, each attempt counted. */
 export const makeAttempts = Effect.gen(function* () {
-  const backend = yield* InferenceBackend
   const budget = yield* RetryBudget
   const metrics = yield* Metrics
 
   /** Notes an attempt that begins now, to be told how it ended. */
-  const watch = (fiber: Fiber.Fiber<unknown, unknown>, endpoint: Endpoint) => {
+  const watch = (fiber: Fiber.Fiber<unknown, unknown>, backend: InferenceBackend, endpoint: Endpoint) => {
     const clock = fiber.getRef(Clock.Clock)
     const request = fiber.getRef(CurrentRequest)
     const start = millisOf(clock)
@@ -35,9 +34,9 @@ export const makeAttempts = Effect.gen(function* () {
     }
   }
 
-  const attempt = (endpoint: Endpoint, request: GenerationRequest) =>
+  const attempt = (backend: InferenceBackend, endpoint: Endpoint, request: GenerationRequest) =>
     Effect.withFiber<Generation, BackendError, Slot>((fiber) => {
-      const ended = watch(fiber, endpoint)
+      const ended = watch(fiber, backend, endpoint)
       return Effect.onExit(endpoint.attempt(request), (exit) => {
         ended(outcomeOf(exit))
         return Effect.void
@@ -45,9 +44,9 @@ export const makeAttempts = Effect.gen(function* () {
     })
 
   /** One that succeeds has not ended: it does with the scope. */
-  const begin = (endpoint: Endpoint, request: GenerationRequest, ending: Ending<CutShort>) =>
+  const begin = (backend: InferenceBackend, endpoint: Endpoint, request: GenerationRequest, ending: Ending<CutShort>) =>
     Effect.withFiber<Begun, BackendError, Slot | Scope.Scope>((fiber) => {
-      const ended = watch(fiber, endpoint)
+      const ended = watch(fiber, backend, endpoint)
       return endpoint.begin(request, ending).pipe(
         Effect.onExit((exit) => {
           if (Exit.isFailure(exit)) ended(outcomeOf(exit))
@@ -69,7 +68,12 @@ export const makeAttempts = Effect.gen(function* () {
     })
 
   /** Retries at one endpoint. */
-  const persist = <A, R>(endpoint: Endpoint, run: Effect.Effect<A, BackendError, R>, allowance: Allowance) =>
+  const persist = <A, R>(
+    backend: InferenceBackend,
+    endpoint: Endpoint,
+    run: Effect.Effect<A, BackendError, R>,
+    allowance: Allowance
+  ) =>
     retrying(
       run,
       Effect.suspend(() => {
@@ -81,30 +85,30 @@ export const makeAttempts = Effect.gen(function* () {
 
   /** Endpoint after endpoint of those that can say what is asked for. */
   const overEndpoints = <A, R>(
+    backend: InferenceBackend,
     request: GenerationRequest,
     run: (endpoint: Endpoint) => Effect.Effect<A, BackendError, R>
   ) =>
-    Effect.withFiber<A, BackendError, R>((fiber) => {
+    Effect.suspend((): Effect.Effect<A, BackendError, R> => {
       const [first, ...rest] = backend.endpoints.filter((endpoint) => endpoint.serves(request))
       if (first === undefined) return Effect.fail(unserved(backend.name))
-      budget.deposit(millisOf(fiber.getRef(Clock.Clock)))
       const allowance = makeAllowance(budget)
       return firstAnswer(
         [first, ...rest],
-        (endpoint) => persist(endpoint, run(endpoint), allowance),
+        (endpoint) => persist(backend, endpoint, run(endpoint), allowance),
         allowance,
         Effect.sync(() => metrics.fallback(backend.name))
       )
     })
 
   return {
-    whole: (request: GenerationRequest) =>
-      overEndpoints(request, (endpoint) =>
-        Effect.map(attempt(endpoint, request), (generation) => ({ generation, endpoint: endpoint.name }))
+    whole: (backend: InferenceBackend, request: GenerationRequest) =>
+      overEndpoints(backend, request, (endpoint) =>
+        Effect.map(attempt(backend, endpoint, request), (generation) => ({ generation, endpoint: endpoint.name }))
       ),
-    streamed: (request: GenerationRequest, ending: Ending<CutShort>) =>
-      overEndpoints(request, (endpoint) =>
-        Effect.map(begin(endpoint, request, ending), (begun) => ({ ...begun, endpoint: endpoint.name }))
+    streamed: (backend: InferenceBackend, request: GenerationRequest, ending: Ending<CutShort>) =>
+      overEndpoints(backend, request, (endpoint) =>
+        Effect.map(begin(backend, endpoint, request, ending), (begun) => ({ ...begun, endpoint: endpoint.name }))
       )
   }
 })

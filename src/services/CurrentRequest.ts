@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import type { ErrorCode } from "../domain/ErrorCatalogue.ts"
+import type { Priority } from "../domain/Priority.ts"
 import type { Quota } from "./RateLimit.ts"
 
 /** What is known of a request by the time it is answered, for its headers, its log lines and the metrics. */
@@ -14,6 +15,8 @@ export class RequestRecord {
   queueMillis = 0
   backendMillis = 0
   quota: Quota | undefined = undefined
+  /** How urgent it is, beside others that wait. */
+  priority: Priority = "normal"
   error: ErrorCode | undefined = undefined
   /** What its answer tells beside the error's code. */
   details: string | undefined = undefined

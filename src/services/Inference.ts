@@ -2,24 +2,27 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { BackendError } from "../domain/BackendError.ts"
 import type { Answer, Completion } from "../domain/Completion.ts"
 import { decodeEvent, type InferenceEvent } from "../domain/Event.ts"
-import type { CutShort, InferenceFailure } from "../domain/Failure.ts"
+import type { CutShort, InferenceFailure, NoBackendAvailable } from "../domain/Failure.ts"
 import type { AnswerPart, GenerationRequest } from "../domain/Generation.ts"
 import { makeAttempts } from "./Attempts.ts"
-import { Breaker } from "./Breaker.ts"
+import { Backends, type Lane } from "./Backends.ts"
 import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
 import { type Ending, either, endedBy } from "./Ending.ts"
 import { Ids } from "./Ids.ts"
-import { InferenceBackend } from "./InferenceBackend.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
+import { RetryBudget } from "./RetryBudget.ts"
 import { Settings } from "./Settings.ts"
 import { makeTimer } from "./Timer.ts"
-import { Slot, WaitingLine } from "./WaitingLine.ts"
+import { Slot, type Suits, WaitingLine } from "./WaitingLine.ts"
 
 /** What a caller may ask for beside the event. */
 export interface EventOptions {
@@ -53,8 +56,8 @@ export class Inference extends Context.Service<
     Inference,
     Effect.gen(function* () {
       const { logContent, requestTimeoutSeconds } = yield* Settings
-      const backend = yield* InferenceBackend
-      const breaker = yield* Breaker
+      const budget = yield* RetryBudget
+      const { lanes } = yield* Backends
       const line = yield* WaitingLine
       const metrics = yield* Metrics
       const ids = yield* Ids
@@ -68,22 +71,49 @@ export class Inference extends Context.Service<
         startedAt
       })
 
-      /** Nobody queues for a backend that is known to be down. Whoever needn't queue is told by the guard. */
-      const mayQueue = Effect.suspend(() => (line.busy() ? breaker.check : Effect.void))
+      /** Backend after backend, until one answers or none is left that would do. */
+      const overBackends = <A, R>(
+        request: GenerationRequest,
+        run: (suits: Suits) => Effect.Effect<A, RunFailure, R>,
+        failed: ReadonlyArray<string> = []
+      ): Effect.Effect<A, InferenceFailure, R> =>
+        Effect.catchTag(
+          run((lane) => canServe(lane, request) && !failed.includes(lane.backend.name)),
+          "BackendFailed",
+          ({ backend, error }) => {
+            const tried = [...failed, backend]
+            if (
+              error.remedy === "give up" ||
+              !lanes.some((lane) => canServe(lane, request) && !tried.includes(lane.backend.name))
+            ) {
+              return Effect.fail(error)
+            }
+            return Effect.flatMap(budget.withdraw, (granted) => {
+              if (!granted) return Effect.fail(error)
+              metrics.fallback(backend)
+              return Effect.catchTag(overBackends(request, run, tried), "NoBackendAvailable", () => Effect.fail(error))
+            })
+          }
+        )
 
       const answer = (request: GenerationRequest) =>
         Effect.withFiber<Answer, InferenceFailure>((fiber) => {
           const clock = fiber.getRef(Clock.Clock)
           const start = millisOf(clock)
-          return Effect.andThen(mayQueue, line.withSlot(breaker.guard(attempts.whole(request)))).pipe(
-            Effect.map(({ endpoint, generation }) => {
-              metrics.firstToken(backend.name, millisOf(clock) - start)
-              if (generation.usage !== undefined) {
-                metrics.tokens(backend.name, generation.usage)
-                metrics.delivered(backend.name, generation.usage.completionTokens)
-              }
-              return { ...generation, backend: backend.name, endpoint }
-            })
+          budget.deposit(start)
+          return overBackends(request, (suits) =>
+            line.withSlot(suits, ({ backend, breaker }) =>
+              failing(backend.name, breaker.guard(attempts.whole(backend, request))).pipe(
+                Effect.map(({ endpoint, generation }) => {
+                  metrics.firstToken(backend.name, millisOf(clock) - start)
+                  if (generation.usage !== undefined) {
+                    metrics.tokens(backend.name, generation.usage)
+                    metrics.delivered(backend.name, generation.usage.completionTokens)
+                  }
+                  return { ...generation, backend: backend.name, endpoint }
+                })
+              )
+            )
           )
         })
 
@@ -93,10 +123,19 @@ export class Inference extends Context.Service<
       /** Line, retries and fallbacks, until the first text is there; the slot is kept until the scope closes. */
       const begin = Effect.fnUntraced(function* (request: GenerationRequest, ending: Ending<CutShort>) {
         const start = yield* monotonicMillis
-        yield* mayQueue
-        const slot = yield* line.enter
-        const begun = yield* breaker.guard(attempts.streamed(request, ending)).pipe(Effect.provideService(Slot, slot))
-        metrics.firstToken(backend.name, (yield* monotonicMillis) - start)
+        budget.deposit(start)
+        const begun = yield* overBackends(request, (suits) =>
+          scopedUnlessBegun(
+            Effect.gen(function* () {
+              const { lane, slot } = yield* line.enter(suits)
+              const { backend, breaker } = lane
+              const streamed = breaker.guard(attempts.streamed(backend, request, ending))
+              const begun = yield* Effect.provideService(failing(backend.name, streamed), Slot, slot)
+              return { ...begun, backend: backend.name }
+            })
+          )
+        )
+        metrics.firstToken(begun.backend, (yield* monotonicMillis) - start)
         return begun
       })
 
@@ -108,10 +147,10 @@ export class Inference extends Context.Service<
             return begin(request, ending).pipe(
               Effect.provideService(Deadline, at),
               endedBy(ending),
-              Effect.map(({ endpoint, model, parts }) =>
+              Effect.map(({ backend, endpoint, model, parts }) =>
                 Stream.concat(
                   Stream.succeed<AnswerPart>({
-                    ...{ _tag: "Start", backend: backend.name, endpoint },
+                    ...{ _tag: "Start", backend, endpoint },
                     ...(model === undefined ? {} : { model })
                   }),
                   Stream.fromPull(Effect.succeed(parts))
@@ -143,6 +182,35 @@ export class Inference extends Context.Service<
     })
   )
 }
+
+/** All of a backend's endpoints failed, or the one that could say what was asked for. */
+interface BackendFailed {
+  readonly _tag: "BackendFailed"
+  readonly backend: string
+  readonly error: BackendError
+}
+
+type RunFailure = BackendFailed | Exclude<InferenceFailure, BackendError>
+
+/** Says which backend failed, so that the next one can be tried. A breaker that has just opened is a failure like others. */
+const failing = <A, R>(backend: string, self: Effect.Effect<A, BackendError | NoBackendAvailable, R>) =>
+  Effect.mapError(
+    self,
+    (error): RunFailure => (error._tag === "BackendError" ? { _tag: "BackendFailed", backend, error } : error)
+  )
+
+const canServe = ({ backend }: Lane, request: GenerationRequest): boolean =>
+  backend.endpoints.some((endpoint) => endpoint.serves(request))
+
+/** What a backend has taken is given back when it fails, and kept until the scope closes when it begins. */
+const scopedUnlessBegun = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (outer) =>
+    Effect.flatMap(Scope.fork(outer), (scope) =>
+      Effect.onExit(Effect.provideService(self, Scope.Scope, scope), (exit) =>
+        Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void
+      )
+    )
+  )
 
 const requestOf = ({ parameters, prompt }: InferenceEvent): GenerationRequest => ({
   _tag: "Prompt",

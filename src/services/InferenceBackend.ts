@@ -1,6 +1,6 @@
-import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { BackendError } from "../domain/BackendError.ts"
 import type { CutShort } from "../domain/Failure.ts"
@@ -45,6 +45,15 @@ export interface Endpoint {
   ) => Effect.Effect<Begun, BackendError, Slot | Scope.Scope>
 }
 
+/** Where a backend is, and what it is called here. */
+export interface BackendTarget {
+  readonly name: string
+  /** Without a slash at its end. */
+  readonly url: string
+  /** What it wants to be shown, if it wants anything. */
+  readonly key?: Redacted.Redacted | undefined
+}
+
 /** Whether a backend answers, and how busy it says it is. */
 export interface BackendStatus {
   readonly reachable: boolean
@@ -64,14 +73,12 @@ export interface BackendModel {
  * The port to a backend: an adapter lists its endpoints in order of preference, and what can go wrong at each is told
  * as a `BackendError` with its remedy. Retry, fallback, slots and deadlines live above it, once for all adapters.
  */
-export class InferenceBackend extends Context.Service<
-  InferenceBackend,
-  {
-    readonly name: string
-    readonly endpoints: readonly [Endpoint, ...ReadonlyArray<Endpoint>]
-    /** Asks the backend how it is; answers within two seconds. */
-    readonly status: Effect.Effect<BackendStatus>
-    /** Asks the backend what it runs; ends within two seconds. */
-    readonly models: Effect.Effect<ReadonlyArray<BackendModel>, BackendError>
-  }
->()("ai-ticket/services/InferenceBackend") {}
+export interface InferenceBackend {
+  /** A fixed word, fit for a metric label. */
+  readonly name: string
+  readonly endpoints: readonly [Endpoint, ...ReadonlyArray<Endpoint>]
+  /** Asks the backend how it is; answers within two seconds. */
+  readonly status: Effect.Effect<BackendStatus>
+  /** Asks the backend what it runs; ends within two seconds. */
+  readonly models: Effect.Effect<ReadonlyArray<BackendModel>, BackendError>
+}

@@ -2,8 +2,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import type { BackendError } from "../domain/BackendError.ts"
-import { type BackendModel, InferenceBackend } from "./InferenceBackend.ts"
+import { Backends } from "./Backends.ts"
+import type { BackendModel, InferenceBackend } from "./InferenceBackend.ts"
 import { withMonotonicTime } from "./MonotonicClock.ts"
 
 /** How long an answer holds: models don't change by the second, and a backend that was down may be up again. */
@@ -19,8 +21,23 @@ export class Models extends Context.Service<
   static readonly layer = Layer.effect(
     Models,
     Effect.gen(function* () {
-      const { models } = yield* InferenceBackend
+      const { lanes } = yield* Backends
+      /** Those of the backends that answer; the error of the first, if none does. */
+      const models = Effect.gen(function* () {
+        const told = yield* Effect.forEach(lanes, ({ backend }) => Effect.result(namedModels(backend)), {
+          concurrency: "unbounded"
+        })
+        const [first] = told
+        const lists = told.filter(Result.isSuccess).map(({ success }) => success)
+        if (lists.length === 0 && first !== undefined) return yield* Effect.fromResult(first)
+        const all = lists.flat()
+        return all.filter(({ id }, at) => all.findIndex((other) => other.id === id) === at)
+      })
       return Models.of({ list: withMonotonicTime(yield* Effect.cachedWithTTL(models, timeToLive)) })
     })
   )
 }
+
+/** A model that nobody claims belongs to whoever runs it. */
+const namedModels = ({ models, name }: InferenceBackend) =>
+  Effect.map(models, (list) => list.map((model) => ({ ownedBy: name, ...model })))

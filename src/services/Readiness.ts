@@ -1,8 +1,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Breaker } from "./Breaker.ts"
-import { InferenceBackend } from "./InferenceBackend.ts"
+import { Backends } from "./Backends.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { withMonotonicTime } from "./MonotonicClock.ts"
 import { WaitingLine } from "./WaitingLine.ts"
@@ -11,11 +10,18 @@ import { WaitingLine } from "./WaitingLine.ts"
 export interface ReadinessReport {
   readonly ready: boolean
   readonly draining: boolean
-  readonly queue: { readonly waiting: number; readonly in_use: number }
+  readonly queue: {
+    readonly waiting: number
+    readonly in_use: number
+    /** How long one who came now would wait. */
+    readonly expected_wait_seconds: number
+  }
   readonly backends: ReadonlyArray<{
     readonly name: string
     readonly state: "up" | "down"
     readonly breaker: string
+    readonly in_use: number
+    readonly slots: number
     /** Requests that wait inside the backend, where it tells. */
     readonly queue?: number
   }>
@@ -31,30 +37,41 @@ export class Readiness extends Context.Service<
   static readonly layer = Layer.effect(
     Readiness,
     Effect.gen(function* () {
-      const backend = yield* InferenceBackend
-      const breaker = yield* Breaker
+      const { lanes } = yield* Backends
       const lifecycle = yield* Lifecycle
       const line = yield* WaitingLine
-      // The route is open to everybody: however often it is asked, the backend is asked once a second.
-      const status = withMonotonicTime(yield* Effect.cachedWithTTL(backend.status, "1 second"))
+      // The route is open to everybody: however often it is asked, each backend is asked once a second.
+      const asked = yield* Effect.forEach(lanes, (lane) =>
+        Effect.map(Effect.cachedWithTTL(lane.backend.status, "1 second"), (status) => ({
+          lane,
+          status: withMonotonicTime(status)
+        }))
+      )
+      const reportOf = Effect.fnUntraced(function* ({ lane, status }: (typeof asked)[number]) {
+        const { queue, reachable } = yield* status
+        return {
+          name: lane.backend.name,
+          state: reachable ? ("up" as const) : ("down" as const),
+          breaker: yield* lane.breaker.state,
+          in_use: line.inUseAt(lane),
+          slots: lane.slots,
+          ...(queue === undefined ? {} : { queue })
+        }
+      })
 
       return Readiness.of({
         report: Effect.gen(function* () {
           const draining = lifecycle.draining()
-          const { queue, reachable } = yield* status
-          const state = yield* breaker.state
+          const backends = yield* Effect.forEach(asked, reportOf, { concurrency: "unbounded" })
           return {
-            ready: !draining && reachable && state !== "open",
+            ready: !draining && backends.some(({ breaker, state }) => state === "up" && breaker !== "open"),
             draining,
-            queue: { waiting: yield* line.waiting, in_use: yield* line.inUse },
-            backends: [
-              {
-                name: backend.name,
-                state: reachable ? "up" : "down",
-                breaker: state,
-                ...(queue === undefined ? {} : { queue })
-              }
-            ]
+            queue: {
+              waiting: yield* line.waiting,
+              in_use: yield* line.inUse,
+              expected_wait_seconds: Math.round((yield* line.expectedWait) / 100) / 10
+            },
+            backends
           }
         })
       })

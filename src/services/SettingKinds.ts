@@ -88,6 +88,22 @@ export const backendUrl: Kind<string> = {
   expected: "an http or https URL without credentials, query or fragment, such as http://localhost:5001/api"
 }
 
+/** One or more of a kind, separated by commas, none of them twice. */
+export const listOf = <A>(kind: Kind<A>, words: string): Kind<readonly [A, ...ReadonlyArray<A>]> => ({
+  decode: (value) => {
+    const [first = "", ...rest] = value.split(",").map((part) => part.trim())
+    return Result.gen(function* () {
+      const head = yield* kind.decode(first)
+      const tail: Array<A> = []
+      for (const part of rest) tail.push(yield* kind.decode(part))
+      return new Set([head, ...tail]).size === rest.length + 1
+        ? ([head, ...tail] as const)
+        : yield* Result.fail("one of them twice")
+    })
+  },
+  expected: `${kind.expected}; ${words}`
+})
+
 /** Fit for a header field, and so for a token. */
 export const isToken = (value: string): boolean => /^[\x21-\x7e]+$/.test(value)
 

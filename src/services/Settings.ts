@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import {
   backendUrl,
+  listOf,
   logLevels,
   optional,
   required,
@@ -19,9 +20,9 @@ import { type Origin, readSettings, type SettingsError, type Source, type Values
 
 /** Every setting of the service, with its default: the start-up errors, `ai-ticket config` and the README read this. */
 export const definitions = {
-  koboldcppApiUrl: required(backendUrl, "http://localhost:5001/api", {
+  koboldcppApiUrl: required(listOf(backendUrl, "one or several, separated by commas"), "http://localhost:5001/api", {
     variable: "KOBOLDCPP_API_URL",
-    description: "Where KoboldCpp listens, with or without /api"
+    description: "Where KoboldCpp listens, with or without /api; several, separated by commas, share the work"
   }),
   koboldcppApiKey: optional(secret, {
     variable: "AI_TICKET_KOBOLDCPP_API_KEY",

@@ -5,146 +5,248 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { Overloaded } from "../domain/Failure.ts"
+import * as Stream from "effect/Stream"
+import { NoBackendAvailable, Overloaded } from "../domain/Failure.ts"
+import { FairQueue } from "../domain/FairQueue.ts"
+import type { Priority } from "../domain/Priority.ts"
+import { Backends, type Lane } from "./Backends.ts"
 import { CurrentRequest, type RequestRecord } from "./CurrentRequest.ts"
+import { Deadline } from "./Deadline.ts"
+import { type LaneLoad, makeLaneLoad } from "./LaneLoad.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
 
 /**
- * The right to use the backend. Finalizers added to it run before the next in line gets the slot: an abort that the
+ * The right to use a backend. Finalizers added to it run before the next in line gets the slot: an abort that the
  * backend has yet to hear of keeps the slot taken.
  */
 export class Slot extends Context.Service<Slot, Scope.Closeable>()("ai-ticket/services/WaitingLine/Slot") {}
 
+/** Which backends would do. */
+export type Suits = (lane: Lane) => boolean
+
+/** A slot, and whose it is. */
+export interface Place {
+  readonly lane: Lane
+  readonly slot: Scope.Closeable
+}
+
+type Refused = Overloaded | NoBackendAvailable
+
 /**
- * The line in front of the backend: so many slots, so many waiting, first come first served, and a no for the rest.
+ * The one line in front of all backends: so many slots each, so many waiting, fair between clients, and a no for the
+ * rest. Whoever may go gets the backend of the first tier that is up and likely to be done with him soonest.
  */
 export class WaitingLine extends Context.Service<
   WaitingLine,
   {
-    /** Runs with a slot, after waiting for it. A full line fails with `Overloaded` at once. */
-    readonly withSlot: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Overloaded, Exclude<R, Slot>>
+    /** Runs with a slot of a backend that suits, after waiting for it. */
+    readonly withSlot: <A, E, R>(
+      suits: Suits,
+      use: (lane: Lane) => Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, E | Refused, Exclude<R, Slot>>
     /** Waits for a slot and keeps it until the scope closes. */
-    readonly enter: Effect.Effect<Scope.Closeable, Overloaded, Scope.Scope>
-    /** Whether one who came now would have to wait. */
-    readonly busy: () => boolean
+    readonly enter: (suits: Suits) => Effect.Effect<Place, Refused, Scope.Scope>
     readonly waiting: Effect.Effect<number>
     readonly inUse: Effect.Effect<number>
+    /** How long one who came now would wait, in milliseconds. */
+    readonly expectedWait: Effect.Effect<number>
+    /** Requests with that backend now. */
+    readonly inUseAt: (lane: Lane) => number
   }
 >()("ai-ticket/services/WaitingLine") {
   static readonly layer = Layer.effect(
     WaitingLine,
     Effect.gen(function* () {
-      const { queueLimit, slots } = yield* Settings
+      const { queueLimit } = yield* Settings
+      const { changes, lanes } = yield* Backends
       const metrics = yield* Metrics
-      const serviceTime = makeMovingAverage()
-      const releasing = new Set<Fiber.Fiber<void>>()
-      /** In the order they came: a set remembers it, and forgets one in the middle at once. */
-      const waiting = new Set<Visit>()
-      let inUse = 0
-      metrics.readLine(() => ({ waiting: waiting.size, inUse }))
+      const queue = new FairQueue<Visit>()
+      const loads = new Map<Lane, LaneLoad>(lanes.map((lane) => [lane, makeLaneLoad(lane)]))
+      const loadOf = (lane: Lane): LaneLoad => {
+        const known = loads.get(lane)
+        if (known !== undefined) return known
+        const load = makeLaneLoad(lane)
+        loads.set(lane, load)
+        return load
+      }
+      const inUse = () => [...loads.values()].reduce((sum, load) => sum + load.inUse, 0)
+      metrics.readLine(() => ({ waiting: queue.size, inUse: inUse() }))
 
+      const releasing = new Set<Fiber.Fiber<void>>()
       // A slot given back behind the caller's back is still given back before the layer is gone.
       yield* Effect.addFinalizer(() => Fiber.awaitAll(releasing))
 
-      const beginUse = (visit: Visit) => {
-        visit.takenAt = millisOf(visit.clock)
-        inUse += 1
-        metrics.queueWait(visit.takenAt - visit.enteredAt)
-        noteWait(visit)
+      /** Of those that suit, the first tier that is up; or why there is none. */
+      const choices = Effect.fnUntraced(function* (suits: Suits) {
+        const suited = lanes.filter(suits)
+        const up: Array<Lane> = []
+        let refused = new NoBackendAvailable({ retryAfterMillis: 1000 })
+        for (const lane of suited) {
+          const state = yield* Effect.exit(lane.breaker.check)
+          if (Exit.isSuccess(state)) up.push(lane)
+          else refused = sooner(refused, state, up.length === 0 && lane === suited[0])
+        }
+        if (up.length === 0) return yield* refused
+        const tier = Math.min(...up.map((lane) => lane.tier))
+        return up.filter((lane) => lane.tier === tier)
+      })
+
+      /** The one with a free slot that is likely to be done soonest. */
+      const best = (among: ReadonlyArray<Lane>): Lane | undefined => {
+        let chosen: Lane | undefined
+        for (const lane of among) {
+          const load = loadOf(lane)
+          if (load.inUse >= lane.slots) continue
+          if (chosen === undefined || load.cost() < loadOf(chosen).cost()) chosen = lane
+        }
+        return chosen
       }
 
-      const letNextIn = () => {
-        const [next] = waiting
-        if (next === undefined || inUse >= slots) return
-        waiting.delete(next)
-        beginUse(next)
-        next.wake()
+      const expectedWait = (among: ReadonlyArray<Lane>): number => {
+        if (best(among) !== undefined && queue.size === 0) return 0
+        const perSecond = among.reduce((sum, lane) => sum + lane.slots / loadOf(lane).serviceMillis(), 0)
+        return (queue.size + 1) / perSecond
       }
 
       const begin = (fiber: Fiber.Fiber<unknown, unknown>): Visit => {
         const clock = fiber.getRef(Clock.Clock)
+        const request = fiber.getRef(CurrentRequest)
         return {
-          clock,
-          request: fiber.getRef(CurrentRequest),
-          slot: Scope.makeUnsafe(),
-          enteredAt: millisOf(clock),
+          ...{ clock, request, slot: Scope.makeUnsafe(), enteredAt: millisOf(clock) },
+          client: request?.client ?? "",
+          priority: request?.priority ?? "normal",
+          lanes: [],
+          lane: undefined,
           takenAt: undefined,
-          wake: () => {}
+          settle: () => {}
         }
       }
 
-      /** Full for one more: when the next place is likely to be free. */
-      const full = () =>
-        inUse + waiting.size < slots + queueLimit
-          ? undefined
-          : Effect.fail(new Overloaded({ retryAfterMillis: serviceTime.average() / slots }))
+      const take = (visit: Visit, lane: Lane) => {
+        visit.lane = lane
+        visit.takenAt = millisOf(visit.clock)
+        loadOf(lane).inUse += 1
+        metrics.queueWait(visit.takenAt - visit.enteredAt)
+        noteWait(visit)
+      }
 
-      /** Returns once the slot is there. From here on `leave` must follow. */
-      const wait = (visit: Visit): Effect.Effect<void> => {
-        if (inUse < slots && waiting.size === 0) {
-          beginUse(visit)
-          return Effect.void
+      /** Lets in whoever may go, as long as there is somebody. */
+      const letIn = () => {
+        for (;;) {
+          const next = queue.next((visit) => best(visit.lanes) !== undefined)
+          const lane = next === undefined ? undefined : best(next.lanes)
+          if (next === undefined || lane === undefined) return
+          take(next, lane)
+          next.settle(Effect.succeed(lane))
         }
-        return Effect.callback<void>((resume) => {
-          waiting.add(visit)
-          visit.wake = () => resume(Effect.void)
+      }
+
+      /** Looks again at what everybody waits for: a backend has come or gone. */
+      const reconsider = Effect.suspend(() =>
+        Effect.forEach(
+          queue.entries(),
+          (visit) =>
+            Effect.match(choices(visit.suits ?? (() => true)), {
+              onFailure: (refused) => {
+                if (queue.remove(visit)) visit.settle(Effect.fail(refused))
+              },
+              onSuccess: (among) => {
+                visit.lanes = among
+              }
+            }),
+          { discard: true }
+        )
+      ).pipe(Effect.andThen(Effect.sync(letIn)))
+      yield* Effect.forkScoped(
+        Stream.runForEach(changes, () => reconsider),
+        { startImmediately: true }
+      )
+
+      /** Returns with a slot. Once it has been called, `leave` must follow, whatever comes of it. */
+      const wait = (visit: Visit, suits: Suits, deadline: number): Effect.Effect<Lane, Refused> => {
+        const [only, ...others] = lanes
+        // Nothing to choose and nobody to wait for: the guard of its breaker says whether it is up.
+        if (others.length === 0 && queue.size === 0 && best([only]) !== undefined && suits(only)) {
+          take(visit, only)
+          return Effect.succeed(only)
+        }
+        return Effect.flatMap(choices(suits), (among): Effect.Effect<Lane, Refused> => {
+          const free = best(among)
+          // Those who wait wait for other backends, or they would have gone.
+          if (free !== undefined) {
+            take(visit, free)
+            return Effect.succeed(free)
+          }
+          if (queue.size >= queueLimit) return Effect.fail(overloaded(among, loadOf))
+          const expected = expectedWait(among)
+          const left = deadline - millisOf(visit.clock)
+          // Better told at once than after its time is up: it would wait for nothing.
+          if (expected > left && knows(among, loadOf)) {
+            return Effect.fail(new Overloaded({ retryAfterMillis: expected - left }))
+          }
+          visit.suits = suits
+          visit.lanes = among
+          return Effect.callback<Lane, Refused>((resume) => {
+            visit.settle = resume
+            queue.add(visit)
+          })
         })
       }
 
       /** Closes the slot, with the cleanups it holds, and lets the next one in. */
-      const giveBack = (visit: Visit, exit: Exit.Exit<unknown, unknown>) =>
+      const giveBack = (visit: Visit, lane: Lane, exit: Exit.Exit<unknown, unknown>) =>
         Effect.ensuring(
           Scope.close(visit.slot, exit),
           Effect.sync(() => {
-            inUse -= 1
-            serviceTime.add(millisOf(visit.clock) - (visit.takenAt ?? 0))
-            letNextIn()
+            const load = loadOf(lane)
+            load.inUse -= 1
+            load.served(millisOf(visit.clock) - (visit.takenAt ?? 0))
+            letIn()
           })
         )
 
       const leave = (visit: Visit, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
-        if (visit.takenAt === undefined) {
-          waiting.delete(visit)
-          noteWait(visit)
+        if (visit.lane === undefined) {
+          if (queue.remove(visit)) noteWait(visit)
           return Effect.void
         }
-        if (!Exit.hasInterrupts(exit)) return giveBack(visit, exit)
+        if (!Exit.hasInterrupts(exit)) return giveBack(visit, visit.lane, exit)
         // A caller who left doesn't wait for the cleanups.
-        return Effect.map(Effect.forkDetach(giveBack(visit, exit), { startImmediately: true }), (fiber) => {
+        const given = giveBack(visit, visit.lane, exit)
+        return Effect.map(Effect.forkDetach(given, { startImmediately: true }), (fiber) => {
           releasing.add(fiber)
           fiber.addObserver(() => releasing.delete(fiber))
         })
       }
 
       return WaitingLine.of({
-        busy: () => inUse >= slots || waiting.size > 0,
-        waiting: Effect.sync(() => waiting.size),
-        inUse: Effect.sync(() => inUse),
-        withSlot: <A, E, R>(self: Effect.Effect<A, E, R>) =>
+        waiting: Effect.sync(() => queue.size),
+        inUse: Effect.sync(inUse),
+        inUseAt: (lane) => loadOf(lane).inUse,
+        expectedWait: Effect.sync(() => expectedWait(lanes)),
+        withSlot: <A, E, R>(suits: Suits, use: (lane: Lane) => Effect.Effect<A, E, R>) =>
           Effect.uninterruptibleMask((restore) =>
-            Effect.withFiber<A, E | Overloaded, Exclude<R, Slot>>((fiber) => {
-              const refused = full()
-              if (refused !== undefined) return refused
+            Effect.withFiber<A, E | Refused, Exclude<R, Slot>>((fiber) => {
               const visit = begin(fiber)
-              return Effect.flatMap(restore(wait(visit)), () =>
-                restore(Effect.provideService(self, Slot, visit.slot))
+              return Effect.flatMap(restore(wait(visit, suits, fiber.getRef(Deadline))), (lane) =>
+                restore(Effect.provideService(use(lane), Slot, visit.slot))
               ).pipe(Effect.onExit((exit) => leave(visit, exit)))
             })
           ),
-        enter: Effect.uninterruptibleMask((restore) =>
-          Effect.withFiber((fiber) => {
-            const refused = full()
-            if (refused !== undefined) return refused
-            const visit = begin(fiber)
-            return restore(wait(visit)).pipe(
-              Effect.onInterrupt(() => leave(visit, Exit.interrupt())),
-              Effect.andThen(Effect.addFinalizer((exit) => leave(visit, exit))),
-              Effect.as(visit.slot)
-            )
-          })
-        )
+        enter: (suits) =>
+          Effect.uninterruptibleMask((restore) =>
+            Effect.withFiber((fiber) => {
+              const visit = begin(fiber)
+              return restore(wait(visit, suits, fiber.getRef(Deadline))).pipe(
+                Effect.onError(() => leave(visit, Exit.interrupt())),
+                // Whoever closes it has his answer, and doesn't wait for the cleanups either.
+                Effect.tap(() => Effect.addFinalizer(() => leave(visit, Exit.interrupt()))),
+                Effect.map((lane) => ({ lane, slot: visit.slot }))
+              )
+            })
+          )
       })
     })
   )
@@ -153,10 +255,16 @@ export class WaitingLine extends Context.Service<
 interface Visit {
   readonly clock: Clock.Clock
   readonly request: RequestRecord | undefined
+  readonly client: string
+  readonly priority: Priority
   readonly slot: Scope.Closeable
   readonly enteredAt: number
+  /** What it waits for. */
+  suits?: Suits
+  lanes: ReadonlyArray<Lane>
+  lane: Lane | undefined
   takenAt: number | undefined
-  wake: () => void
+  settle: (effect: Effect.Effect<Lane, Refused>) => void
 }
 
 /** The time in line, whether a slot was the end of it or not. */
@@ -164,19 +272,22 @@ const noteWait = ({ clock, enteredAt, request, takenAt }: Visit) => {
   if (request !== undefined) request.queueMillis += (takenAt ?? millisOf(clock)) - enteredAt
 }
 
-/** How much the latest request counts in the average: the last ten make nine tenths of it. */
-const latestWeight = 0.2
+/** When the next place is likely to be free. */
+const overloaded = (among: ReadonlyArray<Lane>, loadOf: (lane: Lane) => LaneLoad) => {
+  const perMilli = among.reduce((sum, lane) => sum + lane.slots / loadOf(lane).serviceMillis(), 0)
+  return new Overloaded({ retryAfterMillis: 1 / perMilli })
+}
 
-/** What a slot is thought to be held for while nobody has held one yet. */
-const firstGuessMillis = 1000
+/** Whether it is known what these take, rather than guessed. */
+const knows = (among: ReadonlyArray<Lane>, loadOf: (lane: Lane) => LaneLoad) =>
+  among.every((lane) => loadOf(lane).known())
 
-/** What a slot is held for, in milliseconds: recent requests count most. */
-const makeMovingAverage = () => {
-  let average: number | undefined
-  return {
-    average: () => average ?? firstGuessMillis,
-    add: (value: number) => {
-      average = average === undefined ? value : average + latestWeight * (value - average)
-    }
-  }
+const sooner = (
+  refused: NoBackendAvailable,
+  state: Exit.Exit<void, NoBackendAvailable>,
+  first: boolean
+): NoBackendAvailable => {
+  const told = Exit.findErrorOption(state)
+  if (told._tag === "None") return refused
+  return first || told.value.retryAfterMillis < refused.retryAfterMillis ? told.value : refused
 }

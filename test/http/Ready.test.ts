@@ -42,8 +42,8 @@ describe("GET /ready", () => {
       assert.deepStrictEqual(jsonIn(answer), {
         ready: true,
         draining: false,
-        queue: { waiting: 0, in_use: 0 },
-        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", queue: 0 }]
+        queue: { waiting: 0, in_use: 0, expected_wait_seconds: 0 },
+        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", in_use: 0, slots: 1, queue: 0 }]
       })
     })
   )
@@ -56,8 +56,8 @@ describe("GET /ready", () => {
       assert.deepStrictEqual(jsonIn(answer), {
         ready: false,
         draining: false,
-        queue: { waiting: 0, in_use: 0 },
-        backends: [{ name: "koboldcpp", state: "down", breaker: "closed" }]
+        queue: { waiting: 0, in_use: 0, expected_wait_seconds: 0 },
+        backends: [{ name: "koboldcpp", state: "down", breaker: "closed", in_use: 0, slots: 1 }]
       })
     })
   )
@@ -75,7 +75,9 @@ describe("GET /ready behind a proxy", () => {
     Effect.gen(function* () {
       const answer = yield* statusBehind("502 Bad Gateway")
       assert.strictEqual(answer.status, 503)
-      assert.deepInclude(jsonIn(answer), { backends: [{ name: "koboldcpp", state: "down", breaker: "closed" }] })
+      assert.deepInclude(jsonIn(answer), {
+        backends: [{ name: "koboldcpp", state: "down", breaker: "closed", in_use: 0, slots: 1 }]
+      })
     })
   )
 
@@ -83,7 +85,9 @@ describe("GET /ready behind a proxy", () => {
     Effect.gen(function* () {
       const answer = yield* statusBehind("404 Not Found")
       assert.strictEqual(answer.status, 200)
-      assert.deepInclude(jsonIn(answer), { backends: [{ name: "koboldcpp", state: "up", breaker: "closed" }] })
+      assert.deepInclude(jsonIn(answer), {
+        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", in_use: 0, slots: 1 }]
+      })
     })
   )
 })
@@ -119,7 +123,7 @@ describe("a backend that keeps failing", () => {
       assert.strictEqual(answer.status, 503)
       assert.deepInclude(jsonIn(answer), {
         ready: false,
-        backends: [{ name: "koboldcpp", state: "up", breaker: "open", queue: 0 }]
+        backends: [{ name: "koboldcpp", state: "up", breaker: "open", in_use: 0, slots: 1, queue: 0 }]
       })
       assert.deepStrictEqual(yield* breakerStates(url), { closed: 0, half_open: 0, open: 1 })
     })
@@ -133,7 +137,7 @@ describe("a backend that keeps failing", () => {
       const answer = yield* ready(url)
       assert.strictEqual(answer.status, 200)
       assert.deepInclude(jsonIn(answer), {
-        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", queue: 0 }]
+        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", in_use: 0, slots: 1, queue: 0 }]
       })
       assert.deepStrictEqual(yield* breakerStates(url), { closed: 1, half_open: 0, open: 0 })
     })

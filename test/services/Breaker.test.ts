@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import type { BackendError } from "../../src/domain/BackendError.ts"
-import { Breaker } from "../../src/services/Breaker.ts"
+import { Backends } from "../../src/services/Backends.ts"
 import { type BreakerState, Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { capturedLog } from "../support/CapturedLog.ts"
@@ -22,13 +22,9 @@ const broken = backendError("api_server_error", "retry")
 
 const setUp = Effect.gen(function* () {
   const context = yield* Layer.build(
-    Breaker.layer.pipe(
-      Layer.provide(fakeBackend({}).layer),
-      Layer.provideMerge(Metrics.layer),
-      Layer.provide(Settings.layerRecord({}))
-    )
+    fakeBackend({}).layer.pipe(Layer.provideMerge(Metrics.layer), Layer.provide(Settings.layerRecord({})))
   )
-  const breaker = Context.get(context, Breaker)
+  const { breaker } = Context.get(context, Backends).lanes[0]
   const page = Context.get(context, Metrics).render
   const shown = (state: BreakerState) =>
     Effect.map(page, (text) =>
@@ -279,7 +275,13 @@ describe("a backend that is down", () => {
       yield* TestClock.adjust(500)
       for (const fiber of fibers) assert.strictEqual((yield* Fiber.join(fiber)).code, "api_connection_error")
       const attempts = backend.attempts.length
-      for (let slot = 0; slot < 10; slot++) yield* forked(line.withSlot(Effect.never))
+      for (let slot = 0; slot < 10; slot++)
+        yield* forked(
+          line.withSlot(
+            () => true,
+            () => Effect.never
+          )
+        )
       const refused = yield* Effect.flip(ask())
       assert.deepStrictEqual([refused.code, backend.attempts.length], ["no_backend_available", attempts])
       assert.strictEqual(yield* line.waiting, 0)

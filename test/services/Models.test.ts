@@ -5,7 +5,9 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import type { BackendError } from "../../src/domain/BackendError.ts"
 import type { BackendModel } from "../../src/services/InferenceBackend.ts"
+import { Metrics } from "../../src/services/Metrics.ts"
 import { Models } from "../../src/services/Models.ts"
+import { Settings } from "../../src/services/Settings.ts"
 import { backendError, fakeBackend } from "../support/FakeBackend.ts"
 import { movableClock } from "../support/MovableClock.ts"
 
@@ -19,7 +21,13 @@ const modelsAbove = Effect.gen(function* () {
     backend.asked += 1
     return backend.models
   })
-  const context = yield* Layer.build(Layer.provide(Models.layer, fakeBackend({}, {}, models).layer))
+  const context = yield* Layer.build(
+    Models.layer.pipe(
+      Layer.provide(fakeBackend({}, {}, models).layer),
+      Layer.provide(Metrics.layer),
+      Layer.provide(Settings.layerRecord({}))
+    )
+  )
   return { backend, list: Context.get(context, Models).list }
 })
 
@@ -29,11 +37,11 @@ describe("Models", () => {
       const { backend, list } = yield* modelsAbove
       yield* Effect.all([list, list, list], { concurrency: 3 })
       yield* TestClock.adjust("4999 millis")
-      assert.deepStrictEqual(yield* list, [{ id: "m" }])
+      assert.deepStrictEqual(yield* list, [{ id: "m", ownedBy: "fake" }])
       assert.strictEqual(backend.asked, 1)
-      backend.models = Effect.succeed([{ id: "n" }])
+      backend.models = Effect.succeed([{ id: "n", ownedBy: "fake" }])
       yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(yield* list, [{ id: "n" }])
+      assert.deepStrictEqual(yield* list, [{ id: "n", ownedBy: "fake" }])
       assert.strictEqual(backend.asked, 2)
     })
   )

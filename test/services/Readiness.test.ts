@@ -3,14 +3,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
-import { Breaker } from "../../src/services/Breaker.ts"
-import { type BackendStatus, InferenceBackend } from "../../src/services/InferenceBackend.ts"
+import { Backends } from "../../src/services/Backends.ts"
+import type { BackendStatus } from "../../src/services/InferenceBackend.ts"
 import { Lifecycle } from "../../src/services/Lifecycle.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { Readiness } from "../../src/services/Readiness.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { WaitingLine } from "../../src/services/WaitingLine.ts"
-import { backendError, says, streams } from "../support/FakeBackend.ts"
+import { backendError, onlyLane, says, streams } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
 import { movableClock } from "../support/MovableClock.ts"
 
@@ -26,8 +26,8 @@ const instance = Effect.gen(function* () {
   ] as const
   const context = yield* Layer.build(
     Readiness.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(Breaker.layer, Lifecycle.layer, WaitingLine.layer)),
-      Layer.provide(Layer.succeed(InferenceBackend)({ name: "fake", endpoints, status, models: Effect.succeed([]) })),
+      Layer.provideMerge(Layer.merge(Lifecycle.layer, WaitingLine.layer)),
+      Layer.provideMerge(onlyLane({ name: "fake", endpoints, status, models: Effect.succeed([]) })),
       Layer.provide(Metrics.layer),
       Layer.provide(Settings.layerRecord({}))
     )
@@ -41,12 +41,18 @@ describe("Readiness", () => {
       const { backend, context, report } = yield* instance
       backend.status = { reachable: true, queue: 2 }
       const line = Context.get(context, WaitingLine)
-      for (let at = 0; at < 3; at++) yield* forked(line.withSlot(Effect.never))
+      for (let at = 0; at < 3; at++)
+        yield* forked(
+          line.withSlot(
+            () => true,
+            () => Effect.never
+          )
+        )
       assert.deepStrictEqual(yield* report, {
         ready: true,
         draining: false,
-        queue: { waiting: 2, in_use: 1 },
-        backends: [{ name: "fake", state: "up", breaker: "closed", queue: 2 }]
+        queue: { waiting: 2, in_use: 1, expected_wait_seconds: 3 },
+        backends: [{ name: "fake", state: "up", breaker: "closed", in_use: 1, slots: 1, queue: 2 }]
       })
     })
   )
@@ -58,7 +64,7 @@ describe("Readiness", () => {
       const { backends, ready } = yield* report
       assert.deepStrictEqual(
         { backends, ready },
-        { backends: [{ name: "fake", state: "down", breaker: "closed" }], ready: false }
+        { backends: [{ name: "fake", state: "down", breaker: "closed", in_use: 0, slots: 1 }], ready: false }
       )
       backend.status = { reachable: true }
       yield* TestClock.adjust("1 second")
@@ -69,7 +75,7 @@ describe("Readiness", () => {
   it.effect("is not given while the breaker is open, and is when a probe may pass", () =>
     Effect.gen(function* () {
       const { context, report } = yield* instance
-      const breaker = Context.get(context, Breaker)
+      const breaker = Context.get(context, Backends).lanes[0].breaker
       const failure = Effect.ignore(breaker.guard(Effect.fail(backendError("api_connection_error", "retry"))))
       yield* Effect.repeat(failure, { times: 9 })
       const { backends, ready } = yield* report

@@ -14,7 +14,7 @@ describe("the settings", () => {
     Effect.gen(function* () {
       const { origins, ...values } = yield* read({})
       assert.deepStrictEqual(values, {
-        koboldcppApiUrl: "http://localhost:5001",
+        koboldcppApiUrl: ["http://localhost:5001"],
         koboldcppApiKey: undefined,
         host: "127.0.0.1",
         port: 5000,
@@ -57,7 +57,7 @@ describe("the settings", () => {
         "http://kobold/my-api": "http://kobold/my-api"
       }
       for (const [url, root] of Object.entries(roots)) {
-        assert.strictEqual((yield* read({ KOBOLDCPP_API_URL: url })).koboldcppApiUrl, root, url)
+        assert.deepStrictEqual((yield* read({ KOBOLDCPP_API_URL: url })).koboldcppApiUrl, [root], url)
       }
     })
   )
@@ -125,7 +125,8 @@ describe("a wrong setting", () => {
     METRICS_NAMESPACE: ["letters, digits and underscores", "1st", "ai-ticket", "a b", "ä"],
     AI_TICKET_HOST: ["an address or host name", "a b", "http://x"],
     KOBOLDCPP_API_URL: [
-      "an http or https URL without credentials, query or fragment, such as http://localhost:5001/api",
+      "an http or https URL without credentials, query or fragment, such as http://localhost:5001/api; one or several, separated by commas",
+      ...["http://a,", "http://a,http://a/api", "http://a,kobold"],
       ...["localhost:5001", "ftp://kobold", "kobold", "http://", "http://kobold/?a=1", "http://kobold/#a"]
     ]
   }

@@ -1,17 +1,13 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { BackendError, type Remedy } from "../../src/domain/BackendError.ts"
 import type { BackendErrorCode } from "../../src/domain/ErrorCatalogue.ts"
 import type { Generation, GenerationPart } from "../../src/domain/Generation.ts"
-import {
-  type BackendModel,
-  type Begun,
-  type GenerationRequest,
-  InferenceBackend
-} from "../../src/services/InferenceBackend.ts"
+import { Backends } from "../../src/services/Backends.ts"
+import type { BackendModel, Begun, GenerationRequest, InferenceBackend } from "../../src/services/InferenceBackend.ts"
 import { monotonicMillis } from "../../src/services/MonotonicClock.ts"
+import { Settings } from "../../src/services/Settings.ts"
 import type { Slot } from "../../src/services/WaitingLine.ts"
 
 /** What an attempt comes to, and one at a stream. */
@@ -26,7 +22,9 @@ export interface Attempt {
 }
 
 export interface FakeBackend {
-  readonly layer: Layer.Layer<InferenceBackend>
+  readonly backend: InferenceBackend
+  /** It alone, with the settings' slots. */
+  readonly layer: ReturnType<typeof onlyLane>
   readonly attempts: Array<Attempt>
   /** The endpoints of attempts that were interrupted. */
   readonly interrupted: Array<string>
@@ -89,14 +87,15 @@ export const fakeBackend = (
   const [first = endpoint("chat", []), ...rest] = Object.entries(script).map(([name, outcomes]) =>
     endpoint(name, outcomes)
   )
-  return {
-    layer: Layer.succeed(InferenceBackend)({
-      name: "fake",
-      endpoints: [first, ...rest],
-      models,
-      status: Effect.succeed({ reachable: true })
-    }),
-    attempts,
-    interrupted
+  const backend: InferenceBackend = {
+    name: "fake",
+    endpoints: [first, ...rest],
+    models,
+    status: Effect.succeed({ reachable: true })
   }
+  return { backend, layer: onlyLane(backend), attempts, interrupted }
 }
+
+/** One backend, with the settings' slots. */
+export const onlyLane = (backend: InferenceBackend) =>
+  Backends.layer(Effect.map(Settings, ({ slots }) => [{ backend, slots }] as const))

@@ -2,7 +2,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import { Breaker } from "../../src/services/Breaker.ts"
+import { Backends } from "../../src/services/Backends.ts"
 import { Ids } from "../../src/services/Ids.ts"
 import { type EventOptions, Inference } from "../../src/services/Inference.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
@@ -25,7 +25,7 @@ export const inferenceAbove = Effect.fnUntraced(function* (
   const backend = fakeBackend(script)
   const context = yield* Layer.build(
     Inference.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(Breaker.layer, RetryBudget.layer, WaitingLine.layer)),
+      Layer.provideMerge(Layer.merge(RetryBudget.layer, WaitingLine.layer)),
       Layer.provideMerge(backend.layer),
       Layer.provideMerge(Layer.merge(Metrics.layer, Ids.layer)),
       Layer.provide(Settings.layerRecord(settings))
@@ -36,7 +36,7 @@ export const inferenceAbove = Effect.fnUntraced(function* (
     backend,
     context,
     line: Context.get(context, WaitingLine),
-    breaker: Context.get(context, Breaker),
+    breaker: Context.get(context, Backends).lanes[0].breaker,
     metrics: Context.get(context, Metrics),
     ask: (event: unknown = { content: "p" }, options?: EventOptions) => withoutJitter(inference.onEvent(event, options))
   }

@@ -6,7 +6,7 @@ import { defaultSampling } from "../../src/domain/SamplingParameters.ts"
 import * as KoboldCpp from "../../src/services/backends/KoboldCpp.ts"
 import { Transport } from "../../src/services/backends/Transport.ts"
 import { Ids } from "../../src/services/Ids.ts"
-import { type GenerationRequest, InferenceBackend } from "../../src/services/InferenceBackend.ts"
+import type { GenerationRequest } from "../../src/services/InferenceBackend.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { Slot } from "../../src/services/WaitingLine.ts"
@@ -17,13 +17,16 @@ export const plainRequest = { _tag: "Prompt", prompt: "p", parameters: defaultSa
 /** The adapter, talking to whatever listens at the url. */
 export const koboldCppAt = Effect.fnUntraced(function* (url: string, settings: Readonly<Record<string, string>> = {}) {
   const context = yield* Layer.build(
-    KoboldCpp.layer.pipe(
-      Layer.provide(Transport.layer),
+    Transport.layer.pipe(
       Layer.provideMerge(Layer.merge(Metrics.layer, Ids.layer)),
-      Layer.provide(Settings.layerRecord({ KOBOLDCPP_API_URL: url, ...settings }))
+      Layer.provideMerge(Settings.layerRecord({ KOBOLDCPP_API_URL: url, ...settings }))
     )
   )
-  const backend = Context.get(context, InferenceBackend)
+  const { koboldcppApiKey: key, koboldcppApiUrl } = Context.get(context, Settings)
+  const backend = yield* Effect.provideContext(
+    KoboldCpp.make({ name: "koboldcpp", url: koboldcppApiUrl[0], key }),
+    context
+  )
   /** One attempt with a slot of its own, which is given back when it ends. */
   const attempt = (name: EndpointName, request: GenerationRequest = plainRequest) =>
     Effect.scopedWith((scope) =>

@@ -4,13 +4,26 @@ import * as Layer from "effect/Layer"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { WaitingLine } from "../../src/services/WaitingLine.ts"
+import { fakeBackend } from "./FakeBackend.ts"
 
 /** A waiting line of its own, and what it says of itself. */
 export const lineWith = Effect.fnUntraced(function* (size: { readonly slots: number; readonly queueLimit: number }) {
   const settings = { AI_TICKET_SLOTS: String(size.slots), AI_TICKET_QUEUE_LIMIT: String(size.queueLimit) }
   const context = yield* Layer.build(
-    WaitingLine.layer.pipe(Layer.provideMerge(Metrics.layer), Layer.provide(Settings.layerRecord(settings)))
+    WaitingLine.layer.pipe(
+      Layer.provide(fakeBackend({}).layer),
+      Layer.provideMerge(Metrics.layer),
+      Layer.provide(Settings.layerRecord(settings))
+    )
   )
-  const line = Context.get(context, WaitingLine)
+  const whole = Context.get(context, WaitingLine)
+  const line = {
+    ...whole,
+    withSlot: <A, E, R>(self: Effect.Effect<A, E, R>) =>
+      whole.withSlot(
+        () => true,
+        () => self
+      )
+  }
   return { context, line, state: Effect.all({ waiting: line.waiting, inUse: line.inUse }) }
 })

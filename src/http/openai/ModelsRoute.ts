@@ -4,7 +4,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { NotFound } from "../../domain/Failure.ts"
-import { type BackendModel, InferenceBackend } from "../../services/InferenceBackend.ts"
+import type { BackendModel } from "../../services/InferenceBackend.ts"
 import { Models } from "../../services/Models.ts"
 import { modelInPath, pathOf } from "../RouteTable.ts"
 
@@ -14,10 +14,9 @@ export const modelsRoute = HttpRouter.add(
   "/v1/models/*",
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const { name } = yield* InferenceBackend
     const list = yield* Effect.flatMap(Models, (models) => models.list)
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-    const modelBody = ({ created = now, id, ownedBy = name }: BackendModel) => ({
+    const modelBody = ({ created = now, id, ownedBy }: BackendModel) => ({
       id,
       object: "model",
       created,

@@ -1,18 +1,14 @@
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { Ids } from "../Ids.ts"
-import { type BackendStatus, type Endpoint, InferenceBackend } from "../InferenceBackend.ts"
-import { Settings } from "../Settings.ts"
+import type { BackendStatus, BackendTarget, Endpoint, InferenceBackend } from "../InferenceBackend.ts"
 import { makeAbort } from "./KoboldCppAbort.ts"
 import { makeAttempt } from "./KoboldCppAttempt.ts"
 import { makeModels } from "./KoboldCppModels.ts"
 import { makeBegin } from "./KoboldCppStream.ts"
 import { readPerfQueue, type WireEndpoint, wireEndpoints } from "./KoboldCppWire.ts"
 import { Transport } from "./Transport.ts"
-
-const backendName = "koboldcpp"
 
 /** How long a status call may take: KoboldCpp answers at once, busy or not. */
 const statusTimeout = "2 seconds"
@@ -24,49 +20,45 @@ const statusTimeout = "2 seconds"
  * `genkey` of its own, and an attempt that nobody waits for any more is aborted by that key, before the next request
  * may use the slot.
  */
-export const layer = Layer.effect(
-  InferenceBackend,
-  Effect.gen(function* () {
-    const { koboldcppApiKey, koboldcppApiUrl } = yield* Settings
-    const ids = yield* Ids
-    const transport = yield* Transport
-    const headers = koboldcppApiKey === undefined ? {} : { authorization: `Bearer ${Redacted.value(koboldcppApiKey)}` }
-    const callTo = (path: string, body?: object) =>
-      body === undefined
-        ? { method: "GET" as const, base: koboldcppApiUrl, path, headers }
-        : { method: "POST" as const, base: koboldcppApiUrl, path, headers, body }
+export const make = Effect.fnUntraced(function* ({ key, name, url }: BackendTarget) {
+  const ids = yield* Ids
+  const transport = yield* Transport
+  const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
+  const callTo = (path: string, body?: object) =>
+    body === undefined
+      ? { method: "GET" as const, base: url, path, headers }
+      : { method: "POST" as const, base: url, path, headers, body }
 
-    const parts = {
-      backend: backendName,
-      callTo,
-      transport,
-      newKey: () => `ai-ticket-${ids.next()}`,
-      abort: yield* makeAbort(backendName, (path, body) => transport.call(callTo(path, body)))
-    }
-    const makeEndpoint = (wire: WireEndpoint): Endpoint => ({
-      name: wire.name,
-      serves: (request) => wire.body(request) !== undefined,
-      attempt: makeAttempt(parts, wire),
-      begin: makeBegin(parts, wire)
-    })
-
-    const [first, ...rest] = wireEndpoints
-    return InferenceBackend.of({
-      name: backendName,
-      endpoints: [makeEndpoint(first), ...rest.map(makeEndpoint)],
-      models: makeModels(backendName, transport.call(callTo("/api/v1/models"))),
-      status: transport.call(callTo("/api/extra/perf")).pipe(
-        Effect.timeout(statusTimeout),
-        Effect.match({
-          onFailure: (): BackendStatus => ({ reachable: false }),
-          onSuccess: ({ status, text }): BackendStatus => {
-            // A proxy in front of a dead backend answers too.
-            if (status >= 500) return { reachable: false }
-            const queue = Result.getOrUndefined(Result.try(() => readPerfQueue(JSON.parse(text))))
-            return queue === undefined ? { reachable: true } : { reachable: true, queue }
-          }
-        })
-      )
-    })
+  const parts = {
+    backend: name,
+    callTo,
+    transport,
+    newKey: () => `ai-ticket-${ids.next()}`,
+    abort: yield* makeAbort(name, (path, body) => transport.call(callTo(path, body)))
+  }
+  const makeEndpoint = (wire: WireEndpoint): Endpoint => ({
+    name: wire.name,
+    serves: (request) => wire.body(request) !== undefined,
+    attempt: makeAttempt(parts, wire),
+    begin: makeBegin(parts, wire)
   })
-)
+
+  const [first, ...rest] = wireEndpoints
+  return {
+    name,
+    endpoints: [makeEndpoint(first), ...rest.map(makeEndpoint)],
+    models: makeModels(name, transport.call(callTo("/api/v1/models"))),
+    status: transport.call(callTo("/api/extra/perf")).pipe(
+      Effect.timeout(statusTimeout),
+      Effect.match({
+        onFailure: (): BackendStatus => ({ reachable: false }),
+        onSuccess: ({ status, text }): BackendStatus => {
+          // A proxy in front of a dead backend answers too.
+          if (status >= 500) return { reachable: false }
+          const queue = Result.getOrUndefined(Result.try(() => readPerfQueue(JSON.parse(text))))
+          return queue === undefined ? { reachable: true } : { reachable: true, queue }
+        }
+      })
+    )
+  } satisfies InferenceBackend
+})

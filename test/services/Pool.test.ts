@@ -1,0 +1,155 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import { Backends, type LaneOptions } from "../../src/services/Backends.ts"
+import { Ids } from "../../src/services/Ids.ts"
+import { Inference } from "../../src/services/Inference.ts"
+import { Metrics } from "../../src/services/Metrics.ts"
+import { RetryBudget } from "../../src/services/RetryBudget.ts"
+import { Settings } from "../../src/services/Settings.ts"
+import { WaitingLine } from "../../src/services/WaitingLine.ts"
+import { backendError, failsWith, fakeBackend, says, streams } from "../support/FakeBackend.ts"
+import { forked } from "../support/Forked.ts"
+import { withoutJitter } from "../support/InferenceHarness.ts"
+
+const named = (name: string, ...script: Parameters<typeof fakeBackend>) => {
+  const fake = fakeBackend(...script)
+  return { ...fake, backend: { ...fake.backend, name } }
+}
+
+const inferenceOver = Effect.fnUntraced(function* (lanes: readonly [LaneOptions, ...ReadonlyArray<LaneOptions>]) {
+  const context = yield* Layer.build(
+    Inference.layer.pipe(
+      Layer.provideMerge(Layer.merge(RetryBudget.layer, WaitingLine.layer)),
+      Layer.provideMerge(Backends.layer(Effect.succeed(lanes))),
+      Layer.provideMerge(Layer.merge(Metrics.layer, Ids.layer)),
+      Layer.provide(Settings.layerRecord({}))
+    )
+  )
+  const inference = Context.get(context, Inference)
+  return {
+    ask: (content = "p") => withoutJitter(inference.onEvent({ content })),
+    stream: withoutJitter(Stream.runCollect(inference.streamEvent({ content: "p" }))),
+    line: Context.get(context, WaitingLine)
+  }
+})
+
+const slow = Effect.delay(says("yes"), "1 second")
+const gone = failsWith("api_connection_error", "retry")
+
+describe("several backends", () => {
+  it.effect("share the work, each with as many requests as it has slots", () =>
+    Effect.gen(function* () {
+      const [a, b] = [named("a", { chat: [slow] }), named("b", { chat: [slow] })]
+      const { ask } = yield* inferenceOver([
+        { backend: a.backend, slots: 1 },
+        { backend: b.backend, slots: 2 }
+      ])
+      const fibers = yield* Effect.forEach([1, 2, 3, 4], () => forked(ask()))
+      assert.deepStrictEqual([a.attempts.length, b.attempts.length], [1, 2])
+      yield* TestClock.adjust("2 seconds")
+      const answers = yield* Fiber.joinAll(fibers)
+      assert.deepStrictEqual(new Set(answers.map(({ backend }) => backend)), new Set(["a", "b"]))
+      assert.strictEqual(a.attempts.length + b.attempts.length, 4)
+    })
+  )
+
+  it.effect("answer for one that fails", () =>
+    Effect.gen(function* () {
+      const [a, b] = [named("a", { chat: [gone] }), named("b", { chat: [says("yes")] })]
+      const { ask } = yield* inferenceOver([
+        { backend: a.backend, slots: 1 },
+        { backend: b.backend, slots: 1, tier: 2 }
+      ])
+      const fiber = yield* forked(ask())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(fiber)).backend, "b")
+      assert.deepStrictEqual([a.attempts.length, b.attempts.length], [3, 1])
+    })
+  )
+
+  it.effect("tell the error of the last when all fail, and what a refusal says at once", () =>
+    Effect.gen(function* () {
+      const refusing = named("b", { chat: [failsWith("api_client_error", "give up")] })
+      const third = named("c", { chat: [says("never asked")] })
+      const { ask } = yield* inferenceOver([
+        { backend: named("a", { chat: [gone] }).backend, slots: 1 },
+        { backend: refusing.backend, slots: 1, tier: 2 },
+        { backend: third.backend, slots: 1, tier: 3 }
+      ])
+      const fiber = yield* forked(Effect.flip(ask()))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(fiber)).code, "api_client_error")
+      assert.strictEqual(third.attempts.length, 0)
+    })
+  )
+
+  it.effect("of a later tier are spared while one of an earlier tier is up, even if it is busy", () =>
+    Effect.gen(function* () {
+      const [a, b] = [named("a", { chat: [slow] }), named("b", { chat: [says("yes")] })]
+      const { ask, line } = yield* inferenceOver([
+        { backend: a.backend, slots: 1 },
+        { backend: b.backend, slots: 1, tier: 2 }
+      ])
+      const fibers = yield* Effect.forEach([1, 2], () => forked(ask()))
+      assert.strictEqual(yield* line.waiting, 1)
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.joinAll(fibers)
+      assert.deepStrictEqual([a.attempts.length, b.attempts.length], [2, 0])
+    })
+  )
+
+  it.effect("take over those who wait for one that goes down", () =>
+    Effect.gen(function* () {
+      const failing = Effect.delay(gone, "1 second")
+      const [a, b] = [named("a", { chat: [failing] }), named("b", { chat: [says("yes")] })]
+      const { ask } = yield* inferenceOver([
+        { backend: a.backend, slots: 10 },
+        { backend: b.backend, slots: 10, tier: 2 }
+      ])
+      const fibers = yield* Effect.forEach(Array.from({ length: 15 }), () => forked(ask()))
+      yield* TestClock.adjust("20 seconds")
+      const answers = yield* Fiber.joinAll(fibers)
+      assert.isTrue(answers.every(({ backend }) => backend === "b"))
+    })
+  )
+
+  it.effect("stream, and answer for one whose stream fails before its first token", () =>
+    Effect.gen(function* () {
+      const a = named("a", {}, { chat: [Effect.fail(backendError("api_connection_error", "retry"))] })
+      const b = named("b", {}, { chat: [streams("y", "es")] })
+      const { line, stream } = yield* inferenceOver([
+        { backend: a.backend, slots: 1 },
+        { backend: b.backend, slots: 1, tier: 2 }
+      ])
+      const fiber = yield* forked(stream)
+      yield* TestClock.adjust("1 second")
+      const [start, ...rest] = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(start, { _tag: "Start", backend: "b", endpoint: "chat" })
+      assert.strictEqual(rest.length, 3)
+      assert.strictEqual(yield* line.inUse, 0)
+    })
+  )
+
+  it.effect("go by what they take: the quicker one gets more", () =>
+    Effect.gen(function* () {
+      const quick = named("quick", { chat: [slow] })
+      const lame = named("lame", { chat: [Effect.delay(says("yes"), "10 seconds")] })
+      const { ask } = yield* inferenceOver([
+        { backend: lame.backend, slots: 4 },
+        { backend: quick.backend, slots: 4 }
+      ])
+      const asks = Effect.gen(function* () {
+        for (let at = 0; at < 10; at++) yield* ask()
+      })
+      const fibers = yield* Effect.forEach([1, 2], () => forked(asks))
+      yield* TestClock.adjust("100 seconds")
+      yield* Fiber.joinAll(fibers)
+      assert.isAbove(quick.attempts.length, lame.attempts.length * 3)
+    })
+  )
+})
