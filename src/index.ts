@@ -1,6 +1,7 @@
 /**
  * ai-ticket as a library: the same typed program that the HTTP service and the CLI run.
  */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -50,6 +51,7 @@ export const onEvent = (
  */
 export const layer = (settings: Readonly<Record<string, string>> = {}): Layer.Layer<Inference, SettingsError> =>
   Core.layer.pipe(
+    Layer.provide(NodeFileSystem.layer),
     Layer.provide(
       Settings.layer([
         { name: "flag", provider: ConfigProvider.fromEnvRecord(settings) },

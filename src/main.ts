@@ -5,9 +5,11 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
 import * as SchemaIssue from "effect/SchemaIssue"
+import * as Stream from "effect/Stream"
 import packageJson from "../package.json" with { type: "json" }
 import * as Cli from "./cli/Cli.ts"
 import { failure } from "./cli/CommandFailure.ts"
@@ -16,6 +18,7 @@ import { cannotListen } from "./cli/Listening.ts"
 import type { Programs } from "./cli/Programs.ts"
 import { type EndingSignal, Signals } from "./cli/Signals.ts"
 import { WrongOption } from "./cli/Simulate.ts"
+import { ReloadRequests } from "./services/ConfigReload.ts"
 import * as Logging from "./services/Logging.ts"
 import { Settings } from "./services/Settings.ts"
 
@@ -51,7 +54,8 @@ const programs: Programs = {
         service.layer.pipe(
           Layer.provideMerge(logCrash),
           Layer.provide(Logging.layer(log.write, { terminal: process.stdout.isTTY })),
-          Layer.provide(Settings.layer(sources))
+          Layer.provide(Settings.layer(sources)),
+          Layer.provide(Layer.succeed(ReloadRequests)(reloads))
         )
       )
     }).pipe(Effect.catchTag("ServeError", ({ cause }) => Effect.fail(failure("refused", cannotListen(cause))))),
@@ -98,6 +102,18 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
     })
   )
 })
+
+/** A tick for each SIGHUP, which asks for the file of backends to be read again. */
+const reloads = Stream.callback<void>((queue) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const onSignal = () => Queue.offerUnsafe(queue, undefined)
+      process.on("SIGHUP", onSignal)
+      return onSignal
+    }),
+    (onSignal) => Effect.sync(() => process.off("SIGHUP", onSignal))
+  )
+)
 
 const platform = Layer.mergeAll(
   NodeServices.layer,

@@ -2,11 +2,14 @@ import { displayWidth } from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { counted } from "../domain/Counted.ts"
+import { type Lookup, readConfigFile } from "../services/ConfigFile.ts"
 import { definitions } from "../services/Settings.ts"
-import { type Origin, readSettings } from "../services/SettingsSource.ts"
+import { lookupIn, type Origin, readSettings } from "../services/SettingsSource.ts"
 import { readTokenFile } from "../services/TokenFile.ts"
+import { failure } from "./CommandFailure.ts"
 import { show, showPlain } from "./Output.ts"
 import { sourceFlags, sourcesOf, wrongSetting } from "./Sources.ts"
 
@@ -38,11 +41,29 @@ const table = (rows: ReadonlyArray<Row>): string => {
     .join("\n")
 }
 
+/** Tells what a file of backends holds, or line by line what is wrong with it. */
+const checkFile = Effect.fnUntraced(function* (path: string, lookup: Lookup) {
+  const { configuration } = yield* Effect.mapError(readConfigFile(path, lookup), ({ lines }) =>
+    failure("usage", [`${path} can't be used:`, ...lines.map((line) => `  ${line}`)].join("\n"))
+  )
+  const { backends, routes } = configuration
+  yield* showPlain(`${path} is good: ${counted(backends.length, "backend")}, ${counted(routes.length, "route")}.`)
+})
+
 /** `ai-ticket config`: what `serve` would go by, given the same flags. */
 export const config = Command.make(
   "config",
-  { ...sourceFlags, json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false)) },
+  {
+    ...sourceFlags,
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false)),
+    check: Flag.String("check").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("Check a file of backends and routes instead, and tell all that is wrong with it"),
+      Flag.optional
+    )
+  },
   Effect.fnUntraced(function* (flags) {
+    if (Option.isSome(flags.check)) return yield* checkFile(flags.check.value, lookupIn(yield* sourcesOf(flags)))
     const wrong = wrongSetting(flags)
     const { origins, values } = yield* Effect.mapError(readSettings(definitions, yield* sourcesOf(flags)), wrong)
     const tokens =

@@ -1,23 +1,30 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
 import type * as CircuitBreaker from "effect/persistence/CircuitBreaker"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { type RouteEntry, routeMatches } from "../domain/Configuration.ts"
 import { type Breaker, layerBreakers, makeBreaker } from "./Breaker.ts"
 import type { InferenceBackend } from "./InferenceBackend.ts"
+import { type LaneLoad, makeLaneLoad } from "./LaneLoad.ts"
 import { Metrics } from "./Metrics.ts"
 
 /** A backend in use, and how it may be used. */
 export interface Lane {
   readonly backend: InferenceBackend
   readonly breaker: Breaker
+  readonly load: LaneLoad
   /** Requests at once. */
   readonly slots: number
   /** Lower ones first: a backend of a later tier is used only while none of the earlier tiers is up. */
   readonly tier: number
   /** How much of a tier's work it is fit for, beside the others of the tier. */
   readonly weight: number
+  /** How long a whole answer, or the first text of a stream, may take before another backend is asked. */
+  readonly answerMillis: number | undefined
 }
 
 /** What a lane is made of. */
@@ -26,37 +33,112 @@ export interface LaneOptions {
   readonly slots: number
   readonly tier?: number
   readonly weight?: number
+  readonly answerMillis?: number | undefined
+  /** What its settings say: a lane whose fingerprint stays is kept, with all that it has in hand. */
+  readonly fingerprint?: string
 }
+
+/** Backends and routes, to be applied whole. */
+export interface Plan {
+  readonly lanes: readonly [LaneOptions, ...ReadonlyArray<LaneOptions>]
+  readonly routes: ReadonlyArray<RouteEntry>
+}
+
+export type Lanes = readonly [Lane, ...ReadonlyArray<Lane>]
 
 /** The backends in use. */
 export class Backends extends Context.Service<
   Backends,
   {
-    /** At least one. */
-    readonly lanes: readonly [Lane, ...ReadonlyArray<Lane>]
-    /** Ticks when one may have become available, or have ceased to be. */
+    readonly lanes: () => Lanes
+    /** The tier of a backend for requests of that model; undefined where they don't go. */
+    readonly tierFor: (model: string | undefined) => (lane: Lane) => number | undefined
+    /** Ticks when a backend may have become available, or have ceased to be. */
     readonly changes: Stream.Stream<void>
+    /** Goes over to another plan. Requests in flight finish on what they began with. */
+    readonly apply: (plan: Plan) => Effect.Effect<void>
   }
 >()("ai-ticket/services/Backends") {
-  /** Those backends, each behind a breaker of its own. */
+  /** Those backends to begin with, each behind a breaker of its own. */
   static readonly layer = <E, R>(
-    backends: Effect.Effect<readonly [LaneOptions, ...ReadonlyArray<LaneOptions>], E, R>
+    initial: Effect.Effect<Plan, E, R>
   ): Layer.Layer<Backends, E, Exclude<Exclude<R, Scope.Scope>, CircuitBreaker.CircuitBreaker> | Metrics> =>
     Layer.effect(
       Backends,
       Effect.gen(function* () {
         const metrics = yield* Metrics
-        const open = Effect.fnUntraced(function* ({ backend, slots, tier = 1, weight = 1 }: LaneOptions) {
+        const outer = yield* Effect.scope
+        const context = yield* Effect.context<CircuitBreaker.CircuitBreaker | Metrics>()
+        const ticks = yield* PubSub.sliding<void>(1)
+        const held = new Map<Lane, { readonly scope: Scope.Closeable; readonly fingerprint: string | undefined }>()
+
+        const open = Effect.fnUntraced(function* (options: LaneOptions) {
+          const { answerMillis, backend, fingerprint, slots, tier = 1, weight = 1 } = options
+          const scope = yield* Scope.fork(outer)
           metrics.announce(
             backend.name,
             backend.endpoints.map(({ name }) => name)
           )
-          return { backend, slots, tier, weight, breaker: yield* makeBreaker(backend.name) } satisfies Lane
+          const breaker = yield* Scope.provide(makeBreaker(backend.name), scope)
+          const load = makeLaneLoad({ slots, weight })
+          const lane: Lane = { backend, breaker, load, slots, tier, weight, answerMillis }
+          yield* Effect.forkIn(
+            Stream.runForEach(breaker.turns, () => PubSub.publish(ticks, undefined)),
+            scope,
+            { startImmediately: true }
+          )
+          held.set(lane, { scope, fingerprint })
+          return lane
         })
-        const [first, ...rest] = yield* backends
-        const lanes = [yield* open(first), ...(yield* Effect.forEach(rest, open))] as const
-        const turns = lanes.map(({ breaker }) => breaker.turns)
-        return { lanes, changes: Stream.mergeAll(turns, { concurrency: "unbounded" }) }
+
+        /** A lane that goes on as it is, or a new one. */
+        const laneFor = (options: LaneOptions) => {
+          const kept = [...held].find(
+            ([, { fingerprint }]) => fingerprint !== undefined && fingerprint === options.fingerprint
+          )
+          return kept === undefined ? open(options) : Effect.succeed(kept[0])
+        }
+
+        /** Lets go of a lane when nobody uses it any more. */
+        const retire = (lane: Lane, scope: Scope.Closeable) => {
+          held.delete(lane)
+          return Effect.forkIn(Effect.andThen(lane.load.idle.await, Scope.close(scope, Exit.void)), outer)
+        }
+
+        const lanesOf = Effect.fnUntraced(function* ({ lanes: [first, ...rest] }: Plan) {
+          return [yield* laneFor(first), ...(yield* Effect.forEach(rest, laneFor))] as const
+        })
+
+        const plan = yield* initial
+        let routes = plan.routes
+        let lanes: Lanes = yield* lanesOf(plan)
+
+        return Backends.of({
+          lanes: () => lanes,
+          changes: Stream.fromPubSub(ticks),
+          tierFor: (model) => {
+            const route = routes.find((candidate) => routeMatches(candidate, model))
+            if (route === undefined) return (lane) => lane.tier
+            return (lane) => {
+              const at = route.backends.indexOf(lane.backend.name)
+              return at < 0 ? undefined : at
+            }
+          },
+          apply: (next) =>
+            Effect.provideContext(
+              Effect.uninterruptible(
+                Effect.gen(function* () {
+                  const fresh = yield* lanesOf(next)
+                  const left = [...held].filter(([lane]) => !fresh.includes(lane))
+                  lanes = fresh
+                  routes = next.routes
+                  for (const [lane, { scope }] of left) yield* retire(lane, scope)
+                  yield* PubSub.publish(ticks, undefined)
+                })
+              ),
+              context
+            )
+        })
       })
     ).pipe(Layer.provide(layerBreakers))
 }

@@ -7,8 +7,9 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { BackendError } from "../domain/BackendError.ts"
+import { BackendError } from "../domain/BackendError.ts"
 import type { Answer, Completion } from "../domain/Completion.ts"
+import { counted } from "../domain/Counted.ts"
 import { decodeEvent, type InferenceEvent } from "../domain/Event.ts"
 import type { CutShort, InferenceFailure, NoBackendAvailable } from "../domain/Failure.ts"
 import type { AnswerPart, GenerationRequest } from "../domain/Generation.ts"
@@ -57,7 +58,7 @@ export class Inference extends Context.Service<
     Effect.gen(function* () {
       const { logContent, requestTimeoutSeconds } = yield* Settings
       const budget = yield* RetryBudget
-      const { lanes } = yield* Backends
+      const { lanes, tierFor } = yield* Backends
       const line = yield* WaitingLine
       const metrics = yield* Metrics
       const ids = yield* Ids
@@ -71,30 +72,34 @@ export class Inference extends Context.Service<
         startedAt
       })
 
+      /** Where a request may go: to backends that can say what it asks for, by the routes of its model. */
+      const tierOf = (request: GenerationRequest): Suits => {
+        const tier = tierFor(modelOf(request))
+        return (lane) => (canServe(lane, request) ? tier(lane) : undefined)
+      }
+
       /** Backend after backend, until one answers or none is left that would do. */
       const overBackends = <A, R>(
         request: GenerationRequest,
         run: (suits: Suits) => Effect.Effect<A, RunFailure, R>,
         failed: ReadonlyArray<string> = []
-      ): Effect.Effect<A, InferenceFailure, R> =>
-        Effect.catchTag(
-          run((lane) => canServe(lane, request) && !failed.includes(lane.backend.name)),
-          "BackendFailed",
-          ({ backend, error }) => {
-            const tried = [...failed, backend]
-            if (
-              error.remedy === "give up" ||
-              !lanes.some((lane) => canServe(lane, request) && !tried.includes(lane.backend.name))
-            ) {
-              return Effect.fail(error)
-            }
-            return Effect.flatMap(budget.withdraw, (granted) => {
-              if (!granted) return Effect.fail(error)
-              metrics.fallback(backend)
-              return Effect.catchTag(overBackends(request, run, tried), "NoBackendAvailable", () => Effect.fail(error))
-            })
-          }
-        )
+      ): Effect.Effect<A, InferenceFailure, R> => {
+        const suits: Suits = (lane) => (failed.includes(lane.backend.name) ? undefined : tierOf(request)(lane))
+        return Effect.catchTag(run(suits), "BackendFailed", ({ backend, error }) => {
+          const left = (lane: Lane) => lane.backend.name !== backend && suits(lane) !== undefined
+          const final = error._tag === "BackendError" && error.remedy === "give up"
+          if (final || !lanes().some(left)) return Effect.fail(error)
+          // One whose breaker let nobody through wasn't troubled.
+          const allowed = error._tag === "BackendError" ? budget.withdraw : Effect.succeed(true)
+          return Effect.flatMap(allowed, (granted) => {
+            if (!granted) return Effect.fail(error)
+            metrics.fallback(backend)
+            return Effect.catchTag(overBackends(request, run, [...failed, backend]), "NoBackendAvailable", () =>
+              Effect.fail(error)
+            )
+          })
+        })
+      }
 
       const answer = (request: GenerationRequest) =>
         Effect.withFiber<Answer, InferenceFailure>((fiber) => {
@@ -102,8 +107,9 @@ export class Inference extends Context.Service<
           const start = millisOf(clock)
           budget.deposit(start)
           return overBackends(request, (suits) =>
-            line.withSlot(suits, ({ backend, breaker }) =>
-              failing(backend.name, breaker.guard(attempts.whole(backend, request))).pipe(
+            line.withSlot(suits, (lane) => {
+              const { backend } = lane
+              return failing(lane, inTime(lane, attempts.whole(backend, request))).pipe(
                 Effect.map(({ endpoint, generation }) => {
                   metrics.firstToken(backend.name, millisOf(clock) - start)
                   if (generation.usage !== undefined) {
@@ -113,7 +119,7 @@ export class Inference extends Context.Service<
                   return { ...generation, backend: backend.name, endpoint }
                 })
               )
-            )
+            })
           )
         })
 
@@ -128,9 +134,9 @@ export class Inference extends Context.Service<
           scopedUnlessBegun(
             Effect.gen(function* () {
               const { lane, slot } = yield* line.enter(suits)
-              const { backend, breaker } = lane
-              const streamed = breaker.guard(attempts.streamed(backend, request, ending))
-              const begun = yield* Effect.provideService(failing(backend.name, streamed), Slot, slot)
+              const { backend } = lane
+              const streamed = inTime(lane, attempts.streamed(backend, request, ending))
+              const begun = yield* Effect.provideService(failing(lane, streamed), Slot, slot)
               return { ...begun, backend: backend.name }
             })
           )
@@ -187,17 +193,34 @@ export class Inference extends Context.Service<
 interface BackendFailed {
   readonly _tag: "BackendFailed"
   readonly backend: string
-  readonly error: BackendError
+  readonly error: BackendError | NoBackendAvailable
 }
 
 type RunFailure = BackendFailed | Exclude<InferenceFailure, BackendError>
 
-/** Says which backend failed, so that the next one can be tried. A breaker that has just opened is a failure like others. */
-const failing = <A, R>(backend: string, self: Effect.Effect<A, BackendError | NoBackendAvailable, R>) =>
-  Effect.mapError(
-    self,
-    (error): RunFailure => (error._tag === "BackendError" ? { _tag: "BackendFailed", backend, error } : error)
-  )
+/** Behind its breaker, and saying which backend failed, so that the next one can be tried. */
+const failing = <A, R>({ backend, breaker }: Lane, self: Effect.Effect<A, BackendError, R>) =>
+  Effect.mapError(breaker.guard(self), (error): RunFailure => ({ _tag: "BackendFailed", backend: backend.name, error }))
+
+/** A backend that takes too long has failed like one that breaks the connection. */
+const inTime = <A, R>({ answerMillis, backend }: Lane, self: Effect.Effect<A, BackendError, R>) =>
+  answerMillis === undefined
+    ? self
+    : Effect.timeoutOrElse(self, {
+        duration: answerMillis,
+        orElse: () =>
+          Effect.fail(
+            new BackendError({
+              ...{ code: "api_connection_error", backend: backend.name, endpoint: "any", remedy: "retry" },
+              reason: `it took longer than ${counted(answerMillis / 1000, "second")}`
+            })
+          )
+      })
+
+const modelOf = (request: GenerationRequest): string | undefined => {
+  const model = request._tag === "Prompt" ? request.parameters.model : request.fields["model"]
+  return typeof model === "string" ? model : undefined
+}
 
 const canServe = ({ backend }: Lane, request: GenerationRequest): boolean =>
   backend.endpoints.some((endpoint) => endpoint.serves(request))

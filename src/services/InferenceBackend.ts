@@ -52,6 +52,8 @@ export interface BackendTarget {
   readonly url: string
   /** What it wants to be shown, if it wants anything. */
   readonly key?: Redacted.Redacted | undefined
+  /** The model it is asked for, whatever a request says. */
+  readonly model?: string
 }
 
 /** Whether a backend answers, and how busy it says it is. */

@@ -1,15 +1,19 @@
-import type { Lane } from "./Backends.ts"
+import * as Latch from "effect/Latch"
 
 /** How busy a backend is, and how long it takes. */
 export interface LaneLoad {
-  inUse: number
+  readonly inUse: () => number
+  readonly taken: () => void
+  /** A slot was given back after so many milliseconds. */
+  readonly served: (millis: number) => void
   /** What a slot is held for, in milliseconds: recent requests count most. */
   readonly serviceMillis: () => number
   /** Whether anybody has been served yet, so that this is more than a guess. */
   readonly known: () => boolean
-  readonly served: (millis: number) => void
   /** When a request that came now would be done, beside other backends; without a unit. */
   readonly cost: () => number
+  /** Open while nobody uses it. */
+  readonly idle: Latch.Latch
 }
 
 /** How much the latest request counts in the average: the last ten make nine tenths of it. */
@@ -18,16 +22,25 @@ const latestWeight = 0.2
 /** What a slot is thought to be held for while nobody has held one yet. */
 const firstGuessMillis = 1000
 
-export const makeLaneLoad = ({ slots, weight }: Pick<Lane, "slots" | "weight">): LaneLoad => {
+export const makeLaneLoad = ({ slots, weight }: { readonly slots: number; readonly weight: number }): LaneLoad => {
+  const idle = Latch.makeUnsafe(true)
+  let inUse = 0
   let average: number | undefined
-  const load: LaneLoad = {
-    inUse: 0,
-    serviceMillis: () => average ?? firstGuessMillis,
-    known: () => average !== undefined,
+  const serviceMillis = () => average ?? firstGuessMillis
+  return {
+    idle,
+    serviceMillis,
+    inUse: () => inUse,
+    taken: () => {
+      inUse += 1
+      idle.closeUnsafe()
+    },
     served: (millis) => {
+      inUse -= 1
+      if (inUse === 0) idle.openUnsafe()
       average = average === undefined ? millis : average + latestWeight * (millis - average)
     },
-    cost: () => ((load.inUse + 1) / slots) * (load.serviceMillis() / weight)
+    known: () => average !== undefined,
+    cost: () => ((inUse + 1) / slots) * (serviceMillis() / weight)
   }
-  return load
 }

@@ -24,7 +24,7 @@ export class Models extends Context.Service<
       const { lanes } = yield* Backends
       /** Those of the backends that answer; the error of the first, if none does. */
       const models = Effect.gen(function* () {
-        const told = yield* Effect.forEach(lanes, ({ backend }) => Effect.result(namedModels(backend)), {
+        const told = yield* Effect.forEach(lanes(), ({ backend }) => Effect.result(namedModels(backend)), {
           concurrency: "unbounded"
         })
         const [first] = told

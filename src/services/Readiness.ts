@@ -1,7 +1,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Backends } from "./Backends.ts"
+import { Backends, type Lane } from "./Backends.ts"
+import type { BackendStatus } from "./InferenceBackend.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { withMonotonicTime } from "./MonotonicClock.ts"
 import { WaitingLine } from "./WaitingLine.ts"
@@ -41,19 +42,24 @@ export class Readiness extends Context.Service<
       const lifecycle = yield* Lifecycle
       const line = yield* WaitingLine
       // The route is open to everybody: however often it is asked, each backend is asked once a second.
-      const asked = yield* Effect.forEach(lanes, (lane) =>
-        Effect.map(Effect.cachedWithTTL(lane.backend.status, "1 second"), (status) => ({
-          lane,
-          status: withMonotonicTime(status)
-        }))
-      )
-      const reportOf = Effect.fnUntraced(function* ({ lane, status }: (typeof asked)[number]) {
-        const { queue, reachable } = yield* status
+      const cached = new WeakMap<Lane, Effect.Effect<BackendStatus>>()
+      const statusOf = (lane: Lane) =>
+        Effect.suspend(() => {
+          const known = cached.get(lane)
+          if (known !== undefined) return known
+          return Effect.flatMap(Effect.cachedWithTTL(lane.backend.status, "1 second"), (status) => {
+            const timed = withMonotonicTime(status)
+            cached.set(lane, timed)
+            return timed
+          })
+        })
+      const reportOf = Effect.fnUntraced(function* (lane: Lane) {
+        const { queue, reachable } = yield* statusOf(lane)
         return {
           name: lane.backend.name,
           state: reachable ? ("up" as const) : ("down" as const),
           breaker: yield* lane.breaker.state,
-          in_use: line.inUseAt(lane),
+          in_use: lane.load.inUse(),
           slots: lane.slots,
           ...(queue === undefined ? {} : { queue })
         }
@@ -62,7 +68,7 @@ export class Readiness extends Context.Service<
       return Readiness.of({
         report: Effect.gen(function* () {
           const draining = lifecycle.draining()
-          const backends = yield* Effect.forEach(asked, reportOf, { concurrency: "unbounded" })
+          const backends = yield* Effect.forEach(lanes(), reportOf, { concurrency: "unbounded" })
           return {
             ready: !draining && backends.some(({ breaker, state }) => state === "up" && breaker !== "open"),
             draining,

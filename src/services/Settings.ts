@@ -16,7 +16,7 @@ import {
   words,
   yesNo
 } from "./SettingKinds.ts"
-import { type Origin, readSettings, type SettingsError, type Source, type Values } from "./SettingsSource.ts"
+import { lookupIn, type Origin, readSettings, type SettingsError, type Source, type Values } from "./SettingsSource.ts"
 
 /** Every setting of the service, with its default: the start-up errors, `ai-ticket config` and the README read this. */
 export const definitions = {
@@ -28,6 +28,10 @@ export const definitions = {
     variable: "AI_TICKET_KOBOLDCPP_API_KEY",
     description: "The password of a KoboldCpp started with --password",
     secret: true
+  }),
+  configFile: optional(text(/^[^\0]+$/, "the path of a file"), {
+    variable: "AI_TICKET_CONFIG",
+    description: "A YAML or JSON file of backends and routes, instead of KOBOLDCPP_API_URL; read again when it changes"
   }),
   host: required(text(/^[0-9A-Za-z.:_-]+$/, "an address or host name"), "127.0.0.1", {
     variable: "AI_TICKET_HOST",
@@ -128,13 +132,21 @@ export type SettingValues = Values<typeof definitions>
 /** The effective settings, decoded once at the start, and where each came from. */
 export class Settings extends Context.Service<
   Settings,
-  SettingValues & { readonly origins: { readonly [K in SettingName]: Origin } }
+  SettingValues & {
+    readonly origins: { readonly [K in SettingName]: Origin }
+    /** Another variable, from the same sources; empty if it isn't set. */
+    readonly lookup: (variable: string) => Effect.Effect<string>
+  }
 >()("ai-ticket/services/Settings") {
   /** From the given sources; earlier ones win. */
   static readonly layer = (sources: ReadonlyArray<Source>): Layer.Layer<Settings, SettingsError> =>
     Layer.effect(
       Settings,
-      Effect.map(readSettings(definitions, sources), ({ origins, values }) => ({ ...values, origins }))
+      Effect.map(readSettings(definitions, sources), ({ origins, values }) => ({
+        ...values,
+        origins,
+        lookup: lookupIn(sources)
+      }))
     )
 
   /** From a record that is written as the environment would be. */

@@ -98,6 +98,18 @@ const locate = Effect.fnUntraced(function* (definition: Definition<unknown>, sou
   return { variable: definition.variable, text: definition.fallback, from: "default" } satisfies Origin
 })
 
+/** Reads a variable that is no setting, such as one that another setting names. */
+export const lookupIn =
+  (sources: ReadonlyArray<Source>) =>
+  (variable: string): Effect.Effect<string> =>
+    Effect.gen(function* () {
+      for (const { provider } of sources) {
+        const text = yield* Effect.orElseSucceed(textOf(provider, variable), () => "")
+        if (text !== "") return text
+      }
+      return ""
+    })
+
 const textOf = (provider: ConfigProvider.ConfigProvider, variable: string) =>
   provider.load([variable]).pipe(
     Effect.map((node) => node?.value?.trim() ?? ""),

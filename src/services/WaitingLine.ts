@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { NoBackendAvailable, Overloaded } from "../domain/Failure.ts"
@@ -12,7 +13,6 @@ import type { Priority } from "../domain/Priority.ts"
 import { Backends, type Lane } from "./Backends.ts"
 import { CurrentRequest, type RequestRecord } from "./CurrentRequest.ts"
 import { Deadline } from "./Deadline.ts"
-import { type LaneLoad, makeLaneLoad } from "./LaneLoad.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
@@ -23,8 +23,8 @@ import { Settings } from "./Settings.ts"
  */
 export class Slot extends Context.Service<Slot, Scope.Closeable>()("ai-ticket/services/WaitingLine/Slot") {}
 
-/** Which backends would do. */
-export type Suits = (lane: Lane) => boolean
+/** Which backends would do: the tier of one that would, lower ones first, and nothing for others. */
+export type Suits = (lane: Lane) => number | undefined
 
 /** A slot, and whose it is. */
 export interface Place {
@@ -52,8 +52,6 @@ export class WaitingLine extends Context.Service<
     readonly inUse: Effect.Effect<number>
     /** How long one who came now would wait, in milliseconds. */
     readonly expectedWait: Effect.Effect<number>
-    /** Requests with that backend now. */
-    readonly inUseAt: (lane: Lane) => number
   }
 >()("ai-ticket/services/WaitingLine") {
   static readonly layer = Layer.effect(
@@ -63,16 +61,9 @@ export class WaitingLine extends Context.Service<
       const { changes, lanes } = yield* Backends
       const metrics = yield* Metrics
       const queue = new FairQueue<Visit>()
-      const loads = new Map<Lane, LaneLoad>(lanes.map((lane) => [lane, makeLaneLoad(lane)]))
-      const loadOf = (lane: Lane): LaneLoad => {
-        const known = loads.get(lane)
-        if (known !== undefined) return known
-        const load = makeLaneLoad(lane)
-        loads.set(lane, load)
-        return load
-      }
-      const inUse = () => [...loads.values()].reduce((sum, load) => sum + load.inUse, 0)
-      metrics.readLine(() => ({ waiting: queue.size, inUse: inUse() }))
+      /** Retired ones too, until the last request is done with them. */
+      let inUse = 0
+      metrics.readLine(() => ({ waiting: queue.size, inUse }))
 
       const releasing = new Set<Fiber.Fiber<void>>()
       // A slot given back behind the caller's back is still given back before the layer is gone.
@@ -80,43 +71,46 @@ export class WaitingLine extends Context.Service<
 
       /** Of those that suit, the first tier that is up; or why there is none. */
       const choices = Effect.fnUntraced(function* (suits: Suits) {
-        const suited = lanes.filter(suits)
-        const up: Array<Lane> = []
-        let refused = new NoBackendAvailable({ retryAfterMillis: 1000 })
-        for (const lane of suited) {
+        let among: ReadonlyArray<Lane> = []
+        let lowest = Number.POSITIVE_INFINITY
+        let refused: NoBackendAvailable | undefined
+        for (const lane of lanes()) {
+          const tier = suits(lane)
+          if (tier === undefined) continue
           const state = yield* Effect.exit(lane.breaker.check)
-          if (Exit.isSuccess(state)) up.push(lane)
-          else refused = sooner(refused, state, up.length === 0 && lane === suited[0])
+          if (Exit.isFailure(state)) refused = sooner(refused, state)
+          else if (tier < lowest) {
+            lowest = tier
+            among = [lane]
+          } else if (tier === lowest) among = [...among, lane]
         }
-        if (up.length === 0) return yield* refused
-        const tier = Math.min(...up.map((lane) => lane.tier))
-        return up.filter((lane) => lane.tier === tier)
+        return among.length > 0 ? among : yield* refused ?? new NoBackendAvailable({ retryAfterMillis: 1000 })
       })
 
       /** The one with a free slot that is likely to be done soonest. */
       const best = (among: ReadonlyArray<Lane>): Lane | undefined => {
         let chosen: Lane | undefined
         for (const lane of among) {
-          const load = loadOf(lane)
-          if (load.inUse >= lane.slots) continue
-          if (chosen === undefined || load.cost() < loadOf(chosen).cost()) chosen = lane
+          if (lane.load.inUse() >= lane.slots) continue
+          if (chosen === undefined || lane.load.cost() < chosen.load.cost()) chosen = lane
         }
         return chosen
       }
 
       const expectedWait = (among: ReadonlyArray<Lane>): number => {
         if (best(among) !== undefined && queue.size === 0) return 0
-        const perSecond = among.reduce((sum, lane) => sum + lane.slots / loadOf(lane).serviceMillis(), 0)
+        const perSecond = among.reduce((sum, lane) => sum + lane.slots / lane.load.serviceMillis(), 0)
         return (queue.size + 1) / perSecond
       }
 
-      const begin = (fiber: Fiber.Fiber<unknown, unknown>): Visit => {
+      const begin = (fiber: Fiber.Fiber<unknown, unknown>, suits: Suits): Visit => {
         const clock = fiber.getRef(Clock.Clock)
         const request = fiber.getRef(CurrentRequest)
         return {
           ...{ clock, request, slot: Scope.makeUnsafe(), enteredAt: millisOf(clock) },
           client: request?.client ?? "",
           priority: request?.priority ?? "normal",
+          suits,
           lanes: [],
           lane: undefined,
           takenAt: undefined,
@@ -127,7 +121,8 @@ export class WaitingLine extends Context.Service<
       const take = (visit: Visit, lane: Lane) => {
         visit.lane = lane
         visit.takenAt = millisOf(visit.clock)
-        loadOf(lane).inUse += 1
+        lane.load.taken()
+        inUse += 1
         metrics.queueWait(visit.takenAt - visit.enteredAt)
         noteWait(visit)
       }
@@ -148,7 +143,7 @@ export class WaitingLine extends Context.Service<
         Effect.forEach(
           queue.entries(),
           (visit) =>
-            Effect.match(choices(visit.suits ?? (() => true)), {
+            Effect.match(choices(visit.suits), {
               onFailure: (refused) => {
                 if (queue.remove(visit)) visit.settle(Effect.fail(refused))
               },
@@ -165,28 +160,27 @@ export class WaitingLine extends Context.Service<
       )
 
       /** Returns with a slot. Once it has been called, `leave` must follow, whatever comes of it. */
-      const wait = (visit: Visit, suits: Suits, deadline: number): Effect.Effect<Lane, Refused> => {
-        const [only, ...others] = lanes
+      const wait = (visit: Visit, deadline: number): Effect.Effect<Lane, Refused> => {
+        const [only, ...others] = lanes()
         // Nothing to choose and nobody to wait for: the guard of its breaker says whether it is up.
-        if (others.length === 0 && queue.size === 0 && best([only]) !== undefined && suits(only)) {
+        if (others.length === 0 && queue.size === 0 && best([only]) !== undefined && visit.suits(only) !== undefined) {
           take(visit, only)
           return Effect.succeed(only)
         }
-        return Effect.flatMap(choices(suits), (among): Effect.Effect<Lane, Refused> => {
+        return Effect.flatMap(choices(visit.suits), (among): Effect.Effect<Lane, Refused> => {
           const free = best(among)
           // Those who wait wait for other backends, or they would have gone.
           if (free !== undefined) {
             take(visit, free)
             return Effect.succeed(free)
           }
-          if (queue.size >= queueLimit) return Effect.fail(overloaded(among, loadOf))
+          if (queue.size >= queueLimit) return Effect.fail(overloaded(among))
           const expected = expectedWait(among)
           const left = deadline - millisOf(visit.clock)
           // Better told at once than after its time is up: it would wait for nothing.
-          if (expected > left && knows(among, loadOf)) {
+          if (expected > left && knows(among)) {
             return Effect.fail(new Overloaded({ retryAfterMillis: expected - left }))
           }
-          visit.suits = suits
           visit.lanes = among
           return Effect.callback<Lane, Refused>((resume) => {
             visit.settle = resume
@@ -200,9 +194,8 @@ export class WaitingLine extends Context.Service<
         Effect.ensuring(
           Scope.close(visit.slot, exit),
           Effect.sync(() => {
-            const load = loadOf(lane)
-            load.inUse -= 1
-            load.served(millisOf(visit.clock) - (visit.takenAt ?? 0))
+            inUse -= 1
+            lane.load.served(millisOf(visit.clock) - (visit.takenAt ?? 0))
             letIn()
           })
         )
@@ -223,14 +216,13 @@ export class WaitingLine extends Context.Service<
 
       return WaitingLine.of({
         waiting: Effect.sync(() => queue.size),
-        inUse: Effect.sync(inUse),
-        inUseAt: (lane) => loadOf(lane).inUse,
-        expectedWait: Effect.sync(() => expectedWait(lanes)),
+        inUse: Effect.sync(() => inUse),
+        expectedWait: Effect.sync(() => expectedWait(lanes())),
         withSlot: <A, E, R>(suits: Suits, use: (lane: Lane) => Effect.Effect<A, E, R>) =>
           Effect.uninterruptibleMask((restore) =>
             Effect.withFiber<A, E | Refused, Exclude<R, Slot>>((fiber) => {
-              const visit = begin(fiber)
-              return Effect.flatMap(restore(wait(visit, suits, fiber.getRef(Deadline))), (lane) =>
+              const visit = begin(fiber, suits)
+              return Effect.flatMap(restore(wait(visit, fiber.getRef(Deadline))), (lane) =>
                 restore(Effect.provideService(use(lane), Slot, visit.slot))
               ).pipe(Effect.onExit((exit) => leave(visit, exit)))
             })
@@ -238,8 +230,8 @@ export class WaitingLine extends Context.Service<
         enter: (suits) =>
           Effect.uninterruptibleMask((restore) =>
             Effect.withFiber((fiber) => {
-              const visit = begin(fiber)
-              return restore(wait(visit, suits, fiber.getRef(Deadline))).pipe(
+              const visit = begin(fiber, suits)
+              return restore(wait(visit, fiber.getRef(Deadline))).pipe(
                 Effect.onError(() => leave(visit, Exit.interrupt())),
                 // Whoever closes it has his answer, and doesn't wait for the cleanups either.
                 Effect.tap(() => Effect.addFinalizer(() => leave(visit, Exit.interrupt()))),
@@ -260,7 +252,7 @@ interface Visit {
   readonly slot: Scope.Closeable
   readonly enteredAt: number
   /** What it waits for. */
-  suits?: Suits
+  readonly suits: Suits
   lanes: ReadonlyArray<Lane>
   lane: Lane | undefined
   takenAt: number | undefined
@@ -273,21 +265,20 @@ const noteWait = ({ clock, enteredAt, request, takenAt }: Visit) => {
 }
 
 /** When the next place is likely to be free. */
-const overloaded = (among: ReadonlyArray<Lane>, loadOf: (lane: Lane) => LaneLoad) => {
-  const perMilli = among.reduce((sum, lane) => sum + lane.slots / loadOf(lane).serviceMillis(), 0)
-  return new Overloaded({ retryAfterMillis: 1 / perMilli })
-}
+const overloaded = (among: ReadonlyArray<Lane>) =>
+  new Overloaded({
+    retryAfterMillis: 1 / among.reduce((sum, { load, slots }) => sum + slots / load.serviceMillis(), 0)
+  })
 
 /** Whether it is known what these take, rather than guessed. */
-const knows = (among: ReadonlyArray<Lane>, loadOf: (lane: Lane) => LaneLoad) =>
-  among.every((lane) => loadOf(lane).known())
+const knows = (among: ReadonlyArray<Lane>) => among.every(({ load }) => load.known())
 
+/** Of what several backends say, what is soonest. */
 const sooner = (
-  refused: NoBackendAvailable,
-  state: Exit.Exit<void, NoBackendAvailable>,
-  first: boolean
-): NoBackendAvailable => {
-  const told = Exit.findErrorOption(state)
-  if (told._tag === "None") return refused
-  return first || told.value.retryAfterMillis < refused.retryAfterMillis ? told.value : refused
+  known: NoBackendAvailable | undefined,
+  state: Exit.Failure<void, NoBackendAvailable>
+): NoBackendAvailable | undefined => {
+  const told = Option.getOrUndefined(Exit.findErrorOption(state))
+  if (known === undefined || told === undefined) return told ?? known
+  return told.retryAfterMillis < known.retryAfterMillis ? told : known
 }

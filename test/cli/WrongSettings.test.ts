@@ -7,6 +7,7 @@ import { runInProcess } from "./InProcess.ts"
 const wrong: Record<SettingName, string> = {
   koboldcppApiUrl: "localhost:5001",
   koboldcppApiKey: "pass word",
+  configFile: "back\0ends",
   host: "not a host",
   port: "65536",
   logLevel: "loud",

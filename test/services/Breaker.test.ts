@@ -24,7 +24,7 @@ const setUp = Effect.gen(function* () {
   const context = yield* Layer.build(
     fakeBackend({}).layer.pipe(Layer.provideMerge(Metrics.layer), Layer.provide(Settings.layerRecord({})))
   )
-  const { breaker } = Context.get(context, Backends).lanes[0]
+  const { breaker } = Context.get(context, Backends).lanes()[0]
   const page = Context.get(context, Metrics).render
   const shown = (state: BreakerState) =>
     Effect.map(page, (text) =>
@@ -278,7 +278,7 @@ describe("a backend that is down", () => {
       for (let slot = 0; slot < 10; slot++)
         yield* forked(
           line.withSlot(
-            () => true,
+            () => 1,
             () => Effect.never
           )
         )

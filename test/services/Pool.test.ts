@@ -25,7 +25,7 @@ const inferenceOver = Effect.fnUntraced(function* (lanes: readonly [LaneOptions,
   const context = yield* Layer.build(
     Inference.layer.pipe(
       Layer.provideMerge(Layer.merge(RetryBudget.layer, WaitingLine.layer)),
-      Layer.provideMerge(Backends.layer(Effect.succeed(lanes))),
+      Layer.provideMerge(Backends.layer(Effect.succeed({ lanes, routes: [] }))),
       Layer.provideMerge(Layer.merge(Metrics.layer, Ids.layer)),
       Layer.provide(Settings.layerRecord({}))
     )

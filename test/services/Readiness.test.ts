@@ -44,7 +44,7 @@ describe("Readiness", () => {
       for (let at = 0; at < 3; at++)
         yield* forked(
           line.withSlot(
-            () => true,
+            () => 1,
             () => Effect.never
           )
         )
@@ -75,7 +75,7 @@ describe("Readiness", () => {
   it.effect("is not given while the breaker is open, and is when a probe may pass", () =>
     Effect.gen(function* () {
       const { context, report } = yield* instance
-      const breaker = Context.get(context, Backends).lanes[0].breaker
+      const breaker = Context.get(context, Backends).lanes()[0].breaker
       const failure = Effect.ignore(breaker.guard(Effect.fail(backendError("api_connection_error", "retry"))))
       yield* Effect.repeat(failure, { times: 9 })
       const { backends, ready } = yield* report

@@ -12,10 +12,11 @@ const refusal = (record: Readonly<Record<string, string>>) => Effect.flip(read(r
 describe("the settings", () => {
   it.effect("are as documented when nothing is set", () =>
     Effect.gen(function* () {
-      const { origins, ...values } = yield* read({})
+      const { lookup: _, origins, ...values } = yield* read({})
       assert.deepStrictEqual(values, {
         koboldcppApiUrl: ["http://localhost:5001"],
         koboldcppApiKey: undefined,
+        configFile: undefined,
         host: "127.0.0.1",
         port: 5000,
         logLevel: "Info",

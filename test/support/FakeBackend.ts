@@ -98,4 +98,4 @@ export const fakeBackend = (
 
 /** One backend, with the settings' slots. */
 export const onlyLane = (backend: InferenceBackend) =>
-  Backends.layer(Effect.map(Settings, ({ slots }) => [{ backend, slots }] as const))
+  Backends.layer(Effect.map(Settings, ({ slots }) => ({ lanes: [{ backend, slots }], routes: [] })))

@@ -36,7 +36,7 @@ export const inferenceAbove = Effect.fnUntraced(function* (
     backend,
     context,
     line: Context.get(context, WaitingLine),
-    breaker: Context.get(context, Backends).lanes[0].breaker,
+    breaker: Context.get(context, Backends).lanes()[0].breaker,
     metrics: Context.get(context, Metrics),
     ask: (event: unknown = { content: "p" }, options?: EventOptions) => withoutJitter(inference.onEvent(event, options))
   }

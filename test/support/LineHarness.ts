@@ -21,7 +21,7 @@ export const lineWith = Effect.fnUntraced(function* (size: { readonly slots: num
     ...whole,
     withSlot: <A, E, R>(self: Effect.Effect<A, E, R>) =>
       whole.withSlot(
-        () => true,
+        () => 1,
         () => self
       )
   }

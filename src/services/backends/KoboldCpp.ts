@@ -20,7 +20,7 @@ const statusTimeout = "2 seconds"
  * `genkey` of its own, and an attempt that nobody waits for any more is aborted by that key, before the next request
  * may use the slot.
  */
-export const make = Effect.fnUntraced(function* ({ key, name, url }: BackendTarget) {
+export const make = Effect.fnUntraced(function* ({ key, model, name, url }: BackendTarget) {
   const ids = yield* Ids
   const transport = yield* Transport
   const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
@@ -36,12 +36,15 @@ export const make = Effect.fnUntraced(function* ({ key, name, url }: BackendTarg
     newKey: () => `ai-ticket-${ids.next()}`,
     abort: yield* makeAbort(name, (path, body) => transport.call(callTo(path, body)))
   }
-  const makeEndpoint = (wire: WireEndpoint): Endpoint => ({
-    name: wire.name,
-    serves: (request) => wire.body(request) !== undefined,
-    attempt: makeAttempt(parts, wire),
-    begin: makeBegin(parts, wire)
-  })
+  const makeEndpoint = (plain: WireEndpoint): Endpoint => {
+    const wire = model === undefined ? plain : askingFor(model, plain)
+    return {
+      name: wire.name,
+      serves: (request) => wire.body(request) !== undefined,
+      attempt: makeAttempt(parts, wire),
+      begin: makeBegin(parts, wire)
+    }
+  }
 
   const [first, ...rest] = wireEndpoints
   return {
@@ -61,4 +64,13 @@ export const make = Effect.fnUntraced(function* ({ key, name, url }: BackendTarg
       })
     )
   } satisfies InferenceBackend
+})
+
+/** The same endpoint, asked for one model whatever a request says. */
+const askingFor = (model: string, wire: WireEndpoint): WireEndpoint => ({
+  ...wire,
+  body: (request) => {
+    const body = wire.body(request)
+    return body === undefined ? undefined : { ...body, model }
+  }
 })

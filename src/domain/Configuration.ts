@@ -1,0 +1,128 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+
+/** Where a secret is found; it never stands in the file itself. */
+const SecretSource = Schema.Union([
+  Schema.Struct({ env: Schema.String.check(Schema.isPattern(/^[A-Za-z_][A-Za-z0-9_]*$/)) }),
+  Schema.Struct({ file: Schema.NonEmptyString })
+])
+export type SecretSource = typeof SecretSource.Type
+
+const Name = Schema.String.check(
+  Schema.isPattern(/^[a-z0-9][a-z0-9._-]{0,62}$/, {
+    message: "lower-case letters, digits, dots, dashes and underscores, 63 at most"
+  })
+)
+
+const BackendUrl = Schema.String.check(
+  Schema.makeFilter((text: string) => {
+    const url = Result.getOrUndefined(Result.try(() => new URL(text)))
+    const plain = url !== undefined && url.username + url.password + url.search + url.hash === ""
+    return (plain && /^https?:$/.test(url.protocol)) || "an http or https URL without credentials, query or fragment"
+  })
+)
+
+const withDefault = <S extends Schema.Top>(schema: S, value: S["Type"]) =>
+  schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
+
+const seconds = Schema.Finite.check(Schema.isBetween({ minimum: 0.1, maximum: 86_400 }))
+
+/** One backend. */
+const BackendEntry = Schema.Struct({
+  /** As it is called in answers, logs and metrics. */
+  name: Name,
+  kind: withDefault(Schema.Literals(["koboldcpp", "openai"]), "koboldcpp"),
+  /** A KoboldCpp's with or without `/api`; another server's with its `/v1`. */
+  url: BackendUrl,
+  key: Schema.optionalKey(SecretSource),
+  /** The model it is asked for, whatever the client calls it. */
+  model: Schema.optionalKey(Schema.NonEmptyString),
+  /** Requests at once; `AI_TICKET_SLOTS` for a KoboldCpp, 8 for another server, if not given. */
+  slots: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1024 }))),
+  /** Its share beside the others of its priority. */
+  weight: withDefault(Schema.Finite.check(Schema.isBetween({ minimum: 0.01, maximum: 100 })), 1),
+  /** 1 first; a later one is used only while none of the earlier is up. */
+  priority: withDefault(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })), 1),
+  timeouts: withDefault(
+    Schema.Struct({
+      /** For a whole answer, or the first token of a stream: then the next backend is asked. */
+      answer_seconds: Schema.optionalKey(seconds)
+    }),
+    {}
+  )
+})
+export type BackendEntry = typeof BackendEntry.Type
+
+/** Which models go where. */
+const RouteEntry = Schema.Struct({
+  /** Names of models; `*` stands for anything. */
+  models: Schema.NonEmptyArray(Schema.NonEmptyString),
+  /** Names of backends, in the order in which they are tried. */
+  backends: Schema.NonEmptyArray(Name)
+})
+export type RouteEntry = typeof RouteEntry.Type
+
+const Entries = Schema.Struct({
+  backends: Schema.NonEmptyArray(BackendEntry),
+  /** The first that matches a request's model counts; without one that does, every backend may be asked. */
+  routes: withDefault(Schema.Array(RouteEntry), [])
+})
+
+/** The backends and routes of a settings file. */
+export type Configuration = typeof Entries.Type
+
+const decode = Schema.decodeUnknownResult(Entries)
+
+/** One thing that is wrong, and where. */
+export interface Problem {
+  readonly path: string
+  readonly message: string
+}
+
+/** Reads a file's value; every problem is told, each with its path. */
+export const decodeConfiguration = (value: unknown): Result.Result<Configuration, ReadonlyArray<Problem>> => {
+  const entries = decode(value, { errors: "all", onExcessProperty: "error" })
+  if (Result.isFailure(entries)) {
+    const { issues } = SchemaIssue.makeFormatterStandardSchemaV1()(entries.failure.issue)
+    return Result.fail(issues.map(({ message, path }) => ({ path: pathText(path ?? []), message })))
+  }
+  const problems = crossProblems(entries.success)
+  return problems.length === 0 ? Result.succeed(entries.success) : Result.fail(problems)
+}
+
+/** What no single entry shows. */
+const crossProblems = ({ backends, routes }: Configuration): ReadonlyArray<Problem> => {
+  const names = backends.map(({ name }) => name)
+  const twice = names.flatMap((name, at) =>
+    names.indexOf(name) === at ? [] : [{ path: `backends[${at}].name`, message: `"${name}" stands there twice` }]
+  )
+  const unknown = routes.flatMap((route, at) =>
+    route.backends.flatMap((name, place) =>
+      names.includes(name)
+        ? []
+        : [{ path: `routes[${at}].backends[${place}]`, message: `there is no backend "${name}"` }]
+    )
+  )
+  return [...twice, ...unknown]
+}
+
+const pathText = (path: ReadonlyArray<unknown>): string =>
+  path.reduce<string>((text, part) => {
+    const key = typeof part === "object" && part !== null && "key" in part ? part.key : part
+    if (typeof key === "number") return `${text}[${key}]`
+    return text === "" ? String(key) : `${text}.${String(key)}`
+  }, "")
+
+/** Whether a route is for a model; a request without one goes where `*` goes. */
+export const routeMatches = (route: Pick<RouteEntry, "models">, model: string | undefined): boolean =>
+  route.models.some((pattern) => patternOf(pattern).test(model ?? ""))
+
+const patternOf = (pattern: string): RegExp =>
+  new RegExp(
+    `^${pattern
+      .split("*")
+      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"))
+      .join(".*")}$`
+  )

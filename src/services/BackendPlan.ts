@@ -1,0 +1,70 @@
+import { hash } from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { BackendEntry } from "../domain/Configuration.ts"
+import type { LaneOptions, Plan } from "./Backends.ts"
+import * as KoboldCpp from "./backends/KoboldCpp.ts"
+import { type ConfigFile, readConfigFile } from "./ConfigFile.ts"
+import { definitions, Settings } from "./Settings.ts"
+
+/** Requests at once at a server that generates several texts in parallel, where nothing else is said. */
+const parallelSlots = 8
+
+/** The adapters: a new kind of backend is a folder beside the others, and a line here. */
+const adapters = { koboldcpp: KoboldCpp.make, openai: KoboldCpp.make } as const
+
+/** The plan of a file of backends and routes. */
+export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: ConfigFile) {
+  const { slots: koboldcppSlots } = yield* Settings
+  const laneOf = Effect.fnUntraced(function* (entry: BackendEntry) {
+    const { kind, model, name, priority, timeouts, url, weight } = entry
+    const slots = entry.slots ?? (kind === "koboldcpp" ? koboldcppSlots : parallelSlots)
+    const target = {
+      ...{ name, url: url.replace(/\/+$/, "").replace(/\/api$/, ""), key: keys.get(name) },
+      ...(model === undefined ? {} : { model })
+    }
+    const answerMillis = timeouts.answer_seconds === undefined ? undefined : timeouts.answer_seconds * 1000
+    const backend = yield* adapters[kind](target)
+    return {
+      backend,
+      slots,
+      tier: priority,
+      answerMillis,
+      weight,
+      fingerprint: fingerprintOf(entry, slots, keys)
+    } satisfies LaneOptions
+  })
+  const [first, ...rest] = configuration.backends
+  const lanes = [yield* laneOf(first), ...(yield* Effect.forEach(rest, laneOf))] as const
+  return { lanes, routes: configuration.routes } satisfies Plan
+})
+
+/** Whatever makes a difference to a backend in use; a changed key is a changed backend. */
+const fingerprintOf = (entry: BackendEntry, slots: number, keys: ConfigFile["keys"]): string => {
+  const key = keys.get(entry.name)
+  return JSON.stringify([entry, slots, key === undefined ? "" : digestOf(key)])
+}
+
+/**
+ * What the service begins with: the backends of `AI_TICKET_CONFIG`, or else those that `KOBOLDCPP_API_URL` lists, in
+ * their order: the first is `koboldcpp`, the second `koboldcpp-2`.
+ */
+export const initialPlan = Effect.gen(function* () {
+  const { configFile, koboldcppApiKey: key, koboldcppApiUrl, lookup, slots } = yield* Settings
+  if (configFile !== undefined) {
+    const file = yield* Effect.mapError(readConfigFile(configFile, lookup), (error) =>
+      error.asSettingsError(definitions.configFile.variable)
+    )
+    return yield* planOf(file)
+  }
+  const open = (url: string, at: number) =>
+    Effect.map(KoboldCpp.make({ name: at === 0 ? "koboldcpp" : `koboldcpp-${at + 1}`, url, key }), (backend) => ({
+      backend,
+      slots
+    }))
+  const [first, ...rest] = koboldcppApiUrl
+  const lanes = [yield* open(first, 0), ...(yield* Effect.forEach(rest, (url, at) => open(url, at + 1)))] as const
+  return { lanes, routes: [] } satisfies Plan
+})
+
+const digestOf = (secret: Redacted.Redacted): string => hash("sha256", Redacted.value(secret))

@@ -1,0 +1,56 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import { decodeConfiguration, routeMatches } from "../../src/domain/Configuration.ts"
+
+const least = { backends: [{ name: "gpu", url: "http://gpu:5001/api" }] }
+
+const problemsOf = (value: unknown) =>
+  Result.match(decodeConfiguration(value), {
+    onFailure: (problems) => problems.map(({ path }) => path),
+    onSuccess: () => []
+  })
+
+describe("a configuration", () => {
+  it("needs no more than a backend's name and URL", () => {
+    assert.deepStrictEqual(Result.getOrThrow(decodeConfiguration(least)), {
+      backends: [{ name: "gpu", kind: "koboldcpp", url: "http://gpu:5001/api", weight: 1, priority: 1, timeouts: {} }],
+      routes: []
+    })
+  })
+
+  it("tells everything that is wrong, each with its path", () => {
+    const wrong = {
+      backends: [
+        { name: "GPU 1", url: "gpu:5001", kind: "cloud", slots: 0, colour: "red" },
+        { name: "b", url: "http://b", key: { env: "1X" }, weight: -1, priority: 1.5 }
+      ],
+      routes: [{ models: [], backends: ["b"] }]
+    }
+    const paths = problemsOf(wrong)
+    for (const path of ["backends[0].name", "backends[0].kind", "backends[0].url", "backends[0].slots"]) {
+      assert.include(paths, path)
+    }
+    for (const path of ["backends[0].colour", "backends[1].weight", "backends[1].priority", "routes[0].models[0]"]) {
+      assert.include(paths, path)
+    }
+  })
+
+  it("has each name once, and routes to backends that are there", () => {
+    const [gpu] = least.backends
+    const wrong = { backends: [gpu, gpu], routes: [{ models: ["*"], backends: ["gpu", "cpu"] }] }
+    assert.deepStrictEqual(problemsOf(wrong), ["backends[1].name", "routes[0].backends[1]"])
+  })
+
+  it("is none without backends, or as another kind of value", () => {
+    for (const value of [null, [], {}, { backends: [] }, "backends", 1]) assert.isAbove(problemsOf(value).length, 0)
+  })
+})
+
+describe("a route", () => {
+  it("is for the models that one of its patterns names", () => {
+    const route = { models: ["llama-3*", "phi.4"] } as const
+    for (const model of ["llama-3", "llama-3-8b", "phi.4"]) assert.isTrue(routeMatches(route, model), model)
+    for (const model of ["llama-2", "xllama-3", "phi-4", "", undefined]) assert.isFalse(routeMatches(route, model))
+    assert.isTrue(routeMatches({ models: ["*"] }, undefined))
+  })
+})

@@ -1,0 +1,83 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { scriptedBackend } from "../support/ScriptedBackend.ts"
+import { eventually, jsonOf, postEvent, testService } from "../support/TestService.ts"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "ai-ticket-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+const setUp = Effect.gen(function* () {
+  const path = join(yield* folder, "backends.yaml")
+  const write = (text: string) => {
+    writeFileSync(`${path}.new`, text)
+    renameSync(`${path}.new`, path)
+  }
+  const [one, other] = [yield* scriptedBackend, yield* scriptedBackend]
+  const entry = (name: string, url: string, more = "") => `  - name: ${name}\n    url: ${url}\n${more}`
+  return { path, write, one, other, entry }
+})
+
+const answeredBy = (url: string, event: object = { content: "p" }) =>
+  Effect.map(Effect.flatMap(postEvent(url, event), jsonOf), (body) => body["backend"])
+
+describe("a file of backends", () => {
+  it.live("names them, holds their keys elsewhere, and routes by model", () =>
+    Effect.gen(function* () {
+      const { entry, one, other, path, write } = yield* setUp
+      write(
+        `backends:\n${entry("big", one.url, "    key: { env: BIG_KEY }\n    model: big-model\n")}` +
+          `${entry("small", other.url, "    priority: 2\n")}routes:\n  - { models: ["tiny*"], backends: [small, big] }\n`
+      )
+      const service = yield* testService({ AI_TICKET_CONFIG: path, BIG_KEY: "open-sesame" })
+      assert.strictEqual(yield* answeredBy(service.url), "big")
+      assert.strictEqual(one.calls[0]?.headers.authorization, "Bearer open-sesame")
+      assert.strictEqual(one.calls[0]?.body["model"], "big-model")
+      assert.strictEqual(yield* answeredBy(service.url, { content: { prompt: "p", model: "tiny-1" } }), "small")
+      assert.strictEqual(other.calls[0]?.body["model"], "tiny-1")
+      other.script({ chat: [{ status: 400 }], completion: [{ status: 400 }], generate: [{ status: 400 }] })
+    })
+  )
+
+  it.live("is applied when it changes, while what is in flight finishes on what it began with", () =>
+    Effect.gen(function* () {
+      const { entry, one, other, path, write } = yield* setUp
+      write(`backends:\n${entry("one", one.url)}`)
+      const service = yield* testService({ AI_TICKET_CONFIG: path })
+      one.script({ chat: [{ hang: true }] })
+      const inFlight = yield* Effect.forkChild(answeredBy(service.url))
+      yield* eventually(() => one.calls.length === 1)
+      write(`backends:\n${entry("other", other.url)}`)
+      yield* eventually(() => service.lines.some((line) => line.includes("was read again: 1 backend")))
+      assert.strictEqual(yield* answeredBy(service.url), "other")
+      one.release()
+      assert.strictEqual(yield* Fiber.join(inFlight), "one")
+    })
+  )
+
+  it.live("changes nothing when it can't be used, and the log says why", () =>
+    Effect.gen(function* () {
+      const { entry, one, path, write } = yield* setUp
+      write(`backends:\n${entry("one", one.url)}`)
+      const service = yield* testService({ AI_TICKET_CONFIG: path })
+      write(`backends:\n${entry("one", "nowhere")}`)
+      yield* eventually(() => service.lines.some((line) => line.includes("backends[0].url: ")))
+      assert.strictEqual(yield* answeredBy(service.url), "one")
+    })
+  )
+
+  it.live("that can't be used at the start stops it, with everything that is wrong", () =>
+    Effect.gen(function* () {
+      const { path, write } = yield* setUp
+      write("backends:\n  - name: one\n    slots: none\n")
+      const error = yield* Effect.flip(testService({ AI_TICKET_CONFIG: path }))
+      assert.include(error.message, "AI_TICKET_CONFIG")
+      for (const place of ["backends[0].url", "backends[0].slots"]) assert.include(error.message, place)
+    })
+  )
+})
