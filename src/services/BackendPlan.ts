@@ -4,6 +4,7 @@ import * as Redacted from "effect/Redacted"
 import type { BackendEntry } from "../domain/Configuration.ts"
 import type { LaneOptions, Plan } from "./Backends.ts"
 import * as KoboldCpp from "./backends/KoboldCpp.ts"
+import * as OpenAiServer from "./backends/openai/OpenAiServer.ts"
 import { type ConfigFile, readConfigFile } from "./ConfigFile.ts"
 import { definitions, Settings } from "./Settings.ts"
 
@@ -11,7 +12,7 @@ import { definitions, Settings } from "./Settings.ts"
 const parallelSlots = 8
 
 /** The adapters: a new kind of backend is a folder beside the others, and a line here. */
-const adapters = { koboldcpp: KoboldCpp.make, openai: KoboldCpp.make } as const
+const adapters = { koboldcpp: KoboldCpp.make, openai: OpenAiServer.make } as const
 
 /** The plan of a file of backends and routes. */
 export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: ConfigFile) {

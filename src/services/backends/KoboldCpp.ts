@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import { Ids } from "../Ids.ts"
 import type { BackendStatus, BackendTarget, Endpoint, InferenceBackend } from "../InferenceBackend.ts"
 import { makeAbort } from "./KoboldCppAbort.ts"
-import { makeAttempt } from "./KoboldCppAttempt.ts"
+import { type AttemptParts, makeAttempt } from "./KoboldCppAttempt.ts"
 import { makeModels } from "./KoboldCppModels.ts"
 import { makeBegin } from "./KoboldCppStream.ts"
 import { readPerfQueue, type WireEndpoint, wireEndpoints } from "./KoboldCppWire.ts"
@@ -29,12 +29,15 @@ export const make = Effect.fnUntraced(function* ({ key, model, name, url }: Back
       ? { method: "GET" as const, base: url, path, headers }
       : { method: "POST" as const, base: url, path, headers, body }
 
-  const parts = {
+  const abort = yield* makeAbort(name, (path, body) => transport.call(callTo(path, body)))
+  const parts: AttemptParts = {
     backend: name,
     callTo,
     transport,
-    newKey: () => `ai-ticket-${ids.next()}`,
-    abort: yield* makeAbort(name, (path, body) => transport.call(callTo(path, body)))
+    identify: (body) => {
+      const genkey = `ai-ticket-${ids.next()}`
+      return { body: { ...body, genkey }, abort: (delivered) => abort(genkey, delivered) }
+    }
   }
   const makeEndpoint = (plain: WireEndpoint): Endpoint => {
     const wire = model === undefined ? plain : askingFor(model, plain)

@@ -6,11 +6,12 @@ import * as Scope from "effect/Scope"
 import { BackendError, classifyStatus, type Remedy } from "../../domain/BackendError.ts"
 import type { BackendErrorCode } from "../../domain/ErrorCatalogue.ts"
 import { type Generation, type GenerationRequest, mustHaveText } from "../../domain/Generation.ts"
+import type { JsonObject } from "../../domain/Prompt.ts"
 import { parseRetryAfter } from "../../domain/RetryAfter.ts"
 import type { Endpoint } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
 import { Slot } from "../WaitingLine.ts"
-import { type Abort, surely } from "./KoboldCppAbort.ts"
+import { surely } from "./KoboldCppAbort.ts"
 import type { WireEndpoint } from "./KoboldCppWire.ts"
 import type { BrokenCall, Call, OpenAnswer, Transport } from "./Transport.ts"
 
@@ -22,9 +23,14 @@ export interface AttemptParts {
   readonly backend: string
   readonly callTo: (path: string, body?: object) => Call
   readonly transport: Transport["Service"]
-  /** A key for one generation, by which it can be aborted and nothing else. */
-  readonly newKey: () => string
-  readonly abort: Abort
+  /** The body of a new generation, and how that one is aborted and nothing else. */
+  readonly identify: (body: JsonObject) => Identified
+}
+
+export interface Identified {
+  readonly body: JsonObject
+  /** `delivered` tokens of it were not in vain. It can't fail, only not be heard. */
+  readonly abort: (delivered?: () => number) => Effect.Effect<void>
 }
 
 /** The failures of an endpoint, in its name. */
@@ -71,7 +77,7 @@ export const readAnswer = (
 
 /** One attempt whose answer comes whole. */
 export const makeAttempt = (
-  { abort, backend, callTo, newKey, transport }: AttemptParts,
+  { backend, callTo, identify, transport }: AttemptParts,
   wire: WireEndpoint
 ): Endpoint["attempt"] => {
   const failures = failuresOf(backend, wire.name)
@@ -82,11 +88,11 @@ export const makeAttempt = (
       const slot = Context.get(context, Slot)
       const clock = Context.get(context, Clock.Clock)
       const start = millisOf(clock)
-      const genkey = newKey()
-      return transport.call(callTo(wire.path, { ...body, genkey })).pipe(
-        Effect.onInterrupt(() => Scope.addFinalizer(slot, abort(genkey))),
+      const generation = identify(body)
+      return transport.call(callTo(wire.path, generation.body)).pipe(
+        Effect.onInterrupt(() => Scope.addFinalizer(slot, generation.abort())),
         Effect.catch((call) => {
-          const aborted = mayGenerate(call, millisOf(clock) - start) ? surely(abort(genkey), slot) : Effect.void
+          const aborted = mayGenerate(call, millisOf(clock) - start) ? surely(generation.abort(), slot) : Effect.void
           return Effect.andThen(aborted, Effect.fail(failures.broken(call)))
         }),
         Effect.flatMap((answer) =>

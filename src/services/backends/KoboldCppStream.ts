@@ -17,7 +17,7 @@ import type { BrokenCall, OpenAnswer } from "./Transport.ts"
 
 /** One attempt whose answer comes as a stream. */
 export const makeBegin = (
-  { abort, backend, callTo, newKey, transport }: AttemptParts,
+  { backend, callTo, identify, transport }: AttemptParts,
   wire: WireEndpoint
 ): Endpoint["begin"] => {
   const failures = failuresOf(backend, wire.name)
@@ -58,11 +58,11 @@ export const makeBegin = (
     const body = wire.body(request)
     if (body === undefined) return yield* failures.unexpressed
     const slot = yield* Slot
-    const genkey = newKey()
+    const generation = identify({ ...body, ...wire.streamFields, stream: true })
     const clock = yield* Clock.Clock
     const start = millisOf(clock)
     let delivered = 0
-    const stop = abort(genkey, () => delivered)
+    const stop = generation.abort(() => delivered)
     /** Whether something may be generated that nobody will read once the connection is closed. */
     let unfinished = () => true
 
@@ -82,7 +82,7 @@ export const makeBegin = (
 
     const opened = Effect.gen(function* () {
       const answer = yield* transport
-        .open(callTo(wire.streamPath, { ...body, stream: true, genkey }))
+        .open(callTo(wire.streamPath, generation.body))
         .pipe(
           Effect.catch((call: BrokenCall) =>
             Effect.andThen(giveUp(mayGenerate(call, millisOf(clock) - start)), Effect.fail(failures.broken(call)))

@@ -20,6 +20,8 @@ export interface WireEndpoint {
   readonly name: "chat" | "completion" | "generate"
   readonly path: string
   readonly streamPath: string
+  /** What a request for a stream has beside `stream`. */
+  readonly streamFields?: JsonObject
   /** Undefined for a request that this endpoint can't express. */
   readonly body: (request: GenerationRequest) => JsonObject | undefined
   /** Reads the answer; a failure means JSON of another shape. */
@@ -137,80 +139,81 @@ const decodeGenerateEvent = Schema.decodeUnknownResult(Schema.Struct({ token: Sc
 
 const notForThis = undefined
 
-/**
- * In order of preference. The chat endpoint applies the model's own template; the native one is the last resort, for
- * builds that lack the other two.
- */
-export const wireEndpoints: readonly [WireEndpoint, ...ReadonlyArray<WireEndpoint>] = [
-  {
-    name: "chat",
-    path: "/api/v1/chat/completions",
-    streamPath: "/api/v1/chat/completions",
-    body: (request) => {
-      if (request._tag === "Chat") return { ...request.fields, messages: request.messages }
-      if (request._tag !== "Prompt") return notForThis
-      return { messages: [{ role: "user", content: request.prompt }], ...openAiSampling(request.parameters) }
-    },
-    read: (answer) =>
-      Result.flatMap(decodeChat(answer), ({ choices: [{ finish_reason: finishReason, message }], model, usage }) => {
-        const { content, tool_calls: toolCalls } = message
-        if (typeof content !== "string" && someOf(toolCalls) === undefined) return Result.fail("no content")
-        return Result.succeed(generation(content ?? "", { model, finishReason, usage, toolCalls }))
-      }),
-    readEvent: (event) =>
-      Result.map(decodeChatEvent(event), ({ choices: [choice], model, usage }) => {
-        const { delta, finish_reason: finishReason } = choice ?? {}
-        return streamEvent(delta?.content ?? "", { model, finishReason, usage, toolCalls: delta?.tool_calls })
-      })
+/** OpenAI's chat, which applies the model's own template. */
+export const chatEndpoint: WireEndpoint = {
+  name: "chat",
+  path: "/api/v1/chat/completions",
+  streamPath: "/api/v1/chat/completions",
+  body: (request) => {
+    if (request._tag === "Chat") return { ...request.fields, messages: request.messages }
+    if (request._tag !== "Prompt") return notForThis
+    return { messages: [{ role: "user", content: request.prompt }], ...openAiSampling(request.parameters) }
   },
-  {
-    name: "completion",
-    path: "/api/v1/completions",
-    streamPath: "/api/v1/completions",
-    body: (request) => {
-      if (request._tag === "Text") return { ...request.fields, prompt: request.prompt }
-      if (request._tag !== "Prompt") return notForThis
-      return { prompt: request.prompt, ...openAiSampling(request.parameters) }
-    },
-    read: (answer) =>
-      Result.map(decodeCompletion(answer), ({ choices: [choice], model, usage }) =>
-        generation(choice.text, { model, finishReason: choice.finish_reason, usage })
-      ),
-    readEvent: (event) =>
-      Result.map(decodeCompletionEvent(event), ({ choices: [choice], model, usage }) =>
-        streamEvent(choice?.text ?? "", { model, finishReason: choice?.finish_reason, usage })
-      )
+  read: (answer) =>
+    Result.flatMap(decodeChat(answer), ({ choices: [{ finish_reason: finishReason, message }], model, usage }) => {
+      const { content, tool_calls: toolCalls } = message
+      if (typeof content !== "string" && someOf(toolCalls) === undefined) return Result.fail("no content")
+      return Result.succeed(generation(content ?? "", { model, finishReason, usage, toolCalls }))
+    }),
+  readEvent: (event) =>
+    Result.map(decodeChatEvent(event), ({ choices: [choice], model, usage }) => {
+      const { delta, finish_reason: finishReason } = choice ?? {}
+      return streamEvent(delta?.content ?? "", { model, finishReason, usage, toolCalls: delta?.tool_calls })
+    })
+}
+
+/** OpenAI's completions. */
+export const completionEndpoint: WireEndpoint = {
+  name: "completion",
+  path: "/api/v1/completions",
+  streamPath: "/api/v1/completions",
+  body: (request) => {
+    if (request._tag === "Text") return { ...request.fields, prompt: request.prompt }
+    if (request._tag !== "Prompt") return notForThis
+    return { prompt: request.prompt, ...openAiSampling(request.parameters) }
   },
-  {
-    name: "generate",
-    path: "/api/v1/generate",
-    streamPath: "/api/extra/generate/stream",
-    body: (request) => {
-      if (request._tag === "Native") return { ...request.fields, prompt: request.prompt }
-      if (request._tag !== "Prompt") return notForThis
-      const { maxTokens, seed, stop, temperature, topK, topP } = request.parameters
-      return {
-        prompt: request.prompt,
-        max_length: maxTokens,
-        temperature,
-        top_p: topP,
-        top_k: topK,
-        stop_sequence: stop,
-        sampler_seed: seed,
-        // Its default differs between versions.
-        trim_stop: true
-      }
-    },
-    read: (answer) =>
-      Result.map(decodeGenerate(answer), ({ results: [result] }) =>
-        generation(result.text, { finishReason: result.finish_reason, usage: result })
-      ),
-    readEvent: (event) =>
-      Result.map(decodeGenerateEvent(event), ({ finish_reason: finishReason, token }) =>
-        streamEvent(token, { finishReason })
-      )
-  }
-]
+  read: (answer) =>
+    Result.map(decodeCompletion(answer), ({ choices: [choice], model, usage }) =>
+      generation(choice.text, { model, finishReason: choice.finish_reason, usage })
+    ),
+  readEvent: (event) =>
+    Result.map(decodeCompletionEvent(event), ({ choices: [choice], model, usage }) =>
+      streamEvent(choice?.text ?? "", { model, finishReason: choice?.finish_reason, usage })
+    )
+}
+
+const generateEndpoint: WireEndpoint = {
+  name: "generate",
+  path: "/api/v1/generate",
+  streamPath: "/api/extra/generate/stream",
+  body: (request) => {
+    if (request._tag === "Native") return { ...request.fields, prompt: request.prompt }
+    if (request._tag !== "Prompt") return notForThis
+    const { maxTokens, seed, stop, temperature, topK, topP } = request.parameters
+    return {
+      prompt: request.prompt,
+      max_length: maxTokens,
+      temperature,
+      top_p: topP,
+      top_k: topK,
+      stop_sequence: stop,
+      sampler_seed: seed,
+      // Its default differs between versions.
+      trim_stop: true
+    }
+  },
+  read: (answer) =>
+    Result.map(decodeGenerate(answer), ({ results: [result] }) =>
+      generation(result.text, { finishReason: result.finish_reason, usage: result })
+    ),
+  readEvent: (event) =>
+    Result.map(decodeGenerateEvent(event), ({ finish_reason: finishReason, token }) =>
+      streamEvent(token, { finishReason })
+    )
+}
+
+/** In order of preference. The native one is the last resort, for builds that lack the other two. */
+export const wireEndpoints = [chatEndpoint, completionEndpoint, generateEndpoint] as const
 
 /** `GET /api/extra/perf`: how many requests wait inside the server. */
 export const readPerfQueue = (answer: unknown): number | undefined =>

@@ -1,0 +1,53 @@
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { BackendStatus, BackendTarget, Endpoint, InferenceBackend } from "../../InferenceBackend.ts"
+import { type AttemptParts, makeAttempt } from "../KoboldCppAttempt.ts"
+import { makeModels } from "../KoboldCppModels.ts"
+import { makeBegin } from "../KoboldCppStream.ts"
+import type { WireEndpoint } from "../KoboldCppWire.ts"
+import { Transport } from "../Transport.ts"
+import { endpointsAt } from "./OpenAiServerWire.ts"
+
+/** How long a status call may take. */
+const statusTimeout = "2 seconds"
+
+/**
+ * Any server that speaks OpenAI's protocol: llama.cpp's, vLLM, Ollama, LM Studio, TabbyAPI and their like.
+ *
+ * They generate in parallel, and stop when the connection closes: an abort is no call of its own.
+ */
+export const make = Effect.fnUntraced(function* ({ key, model, name, url }: BackendTarget) {
+  const transport = yield* Transport
+  const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
+  const callTo: AttemptParts["callTo"] = (path, body) =>
+    body === undefined
+      ? { method: "GET", base: url, path, headers }
+      : { method: "POST", base: url, path, headers, body }
+  const parts: AttemptParts = {
+    backend: name,
+    callTo,
+    transport,
+    identify: (body) => ({ body, abort: () => Effect.void })
+  }
+  const makeEndpoint = (wire: WireEndpoint): Endpoint => ({
+    name: wire.name,
+    serves: (request) => wire.body(request) !== undefined,
+    attempt: makeAttempt(parts, wire),
+    begin: makeBegin(parts, wire)
+  })
+
+  const [chat, completion] = endpointsAt(model)
+  return {
+    name,
+    endpoints: [makeEndpoint(chat), makeEndpoint(completion)],
+    models: makeModels(name, transport.call(callTo("/models"))),
+    status: transport.call(callTo("/models")).pipe(
+      Effect.timeout(statusTimeout),
+      Effect.match({
+        onFailure: (): BackendStatus => ({ reachable: false }),
+        // A refused key is an answer too; a proxy's word that the server is gone is none.
+        onSuccess: ({ status }): BackendStatus => ({ reachable: status < 500 })
+      })
+    )
+  } satisfies InferenceBackend
+})
