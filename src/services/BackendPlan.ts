@@ -21,7 +21,7 @@ export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: Conf
     const { kind, model, name, priority, timeouts, url, weight } = entry
     const slots = entry.slots ?? (kind === "koboldcpp" ? koboldcppSlots : parallelSlots)
     const target = {
-      ...{ name, url: url.replace(/\/+$/, "").replace(/\/api$/, ""), key: keys.get(name) },
+      ...{ name, slots, url: url.replace(/\/+$/, "").replace(/\/api$/, ""), key: keys.get(name) },
       ...(model === undefined ? {} : { model })
     }
     const answerMillis = timeouts.answer_seconds === undefined ? undefined : timeouts.answer_seconds * 1000
@@ -59,10 +59,13 @@ export const initialPlan = Effect.gen(function* () {
     return yield* planOf(file)
   }
   const open = (url: string, at: number) =>
-    Effect.map(KoboldCpp.make({ name: at === 0 ? "koboldcpp" : `koboldcpp-${at + 1}`, url, key }), (backend) => ({
-      backend,
-      slots
-    }))
+    Effect.map(
+      KoboldCpp.make({ name: at === 0 ? "koboldcpp" : `koboldcpp-${at + 1}`, url, key, slots }),
+      (backend) => ({
+        backend,
+        slots
+      })
+    )
   const [first, ...rest] = koboldcppApiUrl
   const lanes = [yield* open(first, 0), ...(yield* Effect.forEach(rest, (url, at) => open(url, at + 1)))] as const
   return { lanes, routes: [] } satisfies Plan

@@ -50,6 +50,8 @@ export interface BackendTarget {
   readonly name: string
   /** Without a slash at its end. */
   readonly url: string
+  /** Generations at once. */
+  readonly slots: number
   /** What it wants to be shown, if it wants anything. */
   readonly key?: Redacted.Redacted | undefined
   /** The model it is asked for, whatever a request says. */

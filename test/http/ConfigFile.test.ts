@@ -44,6 +44,21 @@ describe("a file of backends", () => {
     })
   )
 
+  it.live("gives each backend as many connections as it has slots, whatever the other settings say", () =>
+    Effect.gen(function* () {
+      const { entry, one, path, write } = yield* setUp
+      write(`backends:\n${entry("one", one.url, "    slots: 30\n")}`)
+      const service = yield* testService({ AI_TICKET_CONFIG: path })
+      one.script({ chat: [{ hang: true }] })
+      const inFlight = yield* Effect.forEach(Array.from({ length: 30 }), () =>
+        Effect.forkChild(answeredBy(service.url))
+      )
+      yield* eventually(() => one.calls.length === 30)
+      one.release()
+      yield* Fiber.joinAll(inFlight)
+    })
+  )
+
   it.live("is applied when it changes, while what is in flight finishes on what it began with", () =>
     Effect.gen(function* () {
       const { entry, one, other, path, write } = yield* setUp

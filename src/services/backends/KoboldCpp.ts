@@ -20,14 +20,15 @@ const statusTimeout = "2 seconds"
  * `genkey` of its own, and an attempt that nobody waits for any more is aborted by that key, before the next request
  * may use the slot.
  */
-export const make = Effect.fnUntraced(function* ({ key, model, name, url }: BackendTarget) {
+export const make = Effect.fnUntraced(function* ({ key, model, name, slots, url }: BackendTarget) {
   const ids = yield* Ids
   const transport = yield* Transport
   const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
+  const target = { base: url, slots }
   const callTo = (path: string, body?: object) =>
     body === undefined
-      ? { method: "GET" as const, base: url, path, headers }
-      : { method: "POST" as const, base: url, path, headers, body }
+      ? { method: "GET" as const, target, path, headers }
+      : { method: "POST" as const, target, path, headers, body }
 
   const abort = yield* makeAbort(name, (path, body) => transport.call(callTo(path, body)))
   const parts: AttemptParts = {

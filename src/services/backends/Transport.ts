@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { CutShort } from "../../domain/Failure.ts"
-import { Settings } from "../Settings.ts"
 import { brokenConnection, whyUnreached } from "../SocketErrors.ts"
 import { type ChunkReader, readChunks } from "./ChunkReader.ts"
 
@@ -17,11 +16,18 @@ const sideConnections = 8
 
 const connectTimeoutMillis = 3_000
 
+/** Where calls go: one of the few places that the settings name. */
+export interface Target {
+  /** Scheme, host, port and what comes before a call's path. */
+  readonly base: string
+  /** Generations at once, which makes connections at once: beside them there is room for aborts and questions. */
+  readonly slots: number
+}
+
 /** One call to a backend. */
 export interface Call {
   readonly method: "GET" | "POST"
-  /** Scheme, host, port and what comes before `path`; one of the few that the settings name. */
-  readonly base: string
+  readonly target: Target
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   /** Sent as JSON, with its length. */
@@ -71,44 +77,41 @@ export class Transport extends Context.Service<
   static readonly layer = Layer.effect(
     Transport,
     Effect.gen(function* () {
-      const { slots } = yield* Settings
-      // A connection for each call: KoboldCpp closes it anyway, and one kept by a proxy may be dead when it is used again.
-      const options = { keepAlive: false, maxSockets: slots + sideConnections, timeout: connectTimeoutMillis }
-      const [http, https] = yield* Effect.acquireRelease(
-        Effect.sync(() => [new Http.Agent(options), new Https.Agent(options)] as const),
-        (agents) =>
-          Effect.sync(() => {
-            for (const agent of agents) agent.destroy()
-          })
+      /** Told once: reading a URL for each call would cost more than the rest of it here. */
+      const known = new WeakMap<Target, Http.RequestOptions>()
+      const agents = new Set<Http.Agent>()
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          for (const agent of agents) agent.destroy()
+        })
       )
-      const targets = new Map<string, Http.RequestOptions>()
-      /** Where calls with that base go, told once: reading a URL for each call would cost more than the rest of it here. */
-      const targetOf = (base: string): Http.RequestOptions => {
-        let target = targets.get(base)
-        if (target === undefined) {
-          const { hostname, pathname, port, protocol } = new URL(base)
-          const secure = protocol === "https:"
-          target = {
-            ...{ protocol, hostname: hostname.replace(/^\[|\]$/g, ""), path: pathname.replace(/\/+$/, "") },
-            ...(port === "" ? {} : { port }),
-            agent: secure ? https : http
-          }
-          targets.set(base, target)
+      const optionsFor = ({ base, slots }: Target): Http.RequestOptions => {
+        const { hostname, pathname, port, protocol } = new URL(base)
+        // A connection for each call: KoboldCpp closes it anyway, and one kept by a proxy may be dead when it is used again.
+        const limits = { keepAlive: false, maxSockets: slots + sideConnections, timeout: connectTimeoutMillis }
+        const agent = protocol === "https:" ? new Https.Agent(limits) : new Http.Agent(limits)
+        agents.add(agent)
+        return {
+          ...{ protocol, agent, hostname: hostname.replace(/^\[|\]$/g, ""), path: pathname.replace(/\/+$/, "") },
+          ...(port === "" ? {} : { port })
         }
-        return target
       }
-      const begin: Begin = ({ base, headers, method, path }, text) => {
-        const target = targetOf(base)
+      const begin: Begin = ({ headers, method, path, target }, text) => {
+        let place = known.get(target)
+        if (place === undefined) {
+          place = optionsFor(target)
+          known.set(target, place)
+        }
         const options = {
-          ...target,
+          ...place,
           method,
-          path: target.path + path,
+          path: place.path + path,
           headers:
             text === undefined
               ? headers
               : { ...headers, "content-type": "application/json", "content-length": Buffer.byteLength(text) }
         }
-        return target.protocol === "https:" ? Https.request(options) : Http.request(options)
+        return place.protocol === "https:" ? Https.request(options) : Http.request(options)
       }
       return Transport.of({
         call: (call) => exchange(call, begin, readWhole),

@@ -10,7 +10,6 @@ import * as OpenAiServer from "../../../../src/services/backends/openai/OpenAiSe
 import { Transport } from "../../../../src/services/backends/Transport.ts"
 import { none } from "../../../../src/services/Ending.ts"
 import type { BackendTarget } from "../../../../src/services/InferenceBackend.ts"
-import { Settings } from "../../../../src/services/Settings.ts"
 import { Slot } from "../../../../src/services/WaitingLine.ts"
 import { scriptedBackend } from "../../../support/ScriptedBackend.ts"
 import { eventually } from "../../../support/TestService.ts"
@@ -20,9 +19,9 @@ const prompt: GenerationRequest = { _tag: "Prompt", prompt: "p", parameters: { .
 const setUp = (target: Partial<BackendTarget> = {}) =>
   Effect.gen(function* () {
     const server = yield* scriptedBackend
-    const context = yield* Layer.build(Layer.provide(Transport.layer, Settings.layerRecord({})))
+    const context = yield* Layer.build(Transport.layer)
     const url = server.url.replace(/\/api$/, "/v1")
-    const backend = yield* Effect.provideContext(OpenAiServer.make({ name: "vllm", url, ...target }), context)
+    const backend = yield* Effect.provideContext(OpenAiServer.make({ name: "vllm", slots: 8, url, ...target }), context)
     const slot = yield* Scope.make()
     const [chat, completion] = backend.endpoints
     if (completion === undefined) return yield* Effect.die("two endpoints")
