@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import type { BackendError } from "../domain/BackendError.ts"
 import type { CutShort } from "../domain/Failure.ts"
 import type { Generation, GenerationPart, GenerationRequest } from "../domain/Generation.ts"
+import type { JsonObject } from "../domain/Prompt.ts"
 import type { Ending } from "./Ending.ts"
 import type { Slot } from "./WaitingLine.ts"
 
@@ -73,6 +74,26 @@ export interface BackendModel {
   readonly ownedBy?: string
 }
 
+/** What a KoboldCpp can be asked about itself. */
+export const nativeQuestions = [
+  "model",
+  "apiVersion",
+  "version",
+  "performance",
+  "trueContextLength",
+  "contextLength",
+  "answerLength"
+] as const
+export type NativeQuestion = (typeof nativeQuestions)[number]
+
+/** What a KoboldCpp says beside its generations, in its own shapes. Few questions are asked at once. */
+export interface NativeFacts {
+  /** Ends within two seconds. */
+  readonly info: (question: NativeQuestion) => Effect.Effect<JsonObject, BackendError>
+  /** How many tokens the `prompt` of these fields is, and which. */
+  readonly countTokens: (fields: JsonObject) => Effect.Effect<JsonObject, BackendError>
+}
+
 /**
  * The port to a backend: an adapter lists its endpoints in order of preference, and what can go wrong at each is told
  * as a `BackendError` with its remedy. Retry, fallback, slots and deadlines live above it, once for all adapters.
@@ -85,4 +106,6 @@ export interface InferenceBackend {
   readonly status: Effect.Effect<BackendStatus>
   /** Asks the backend what it runs; ends within two seconds. */
   readonly models: Effect.Effect<ReadonlyArray<BackendModel>, BackendError>
+  /** Only where it is a KoboldCpp. */
+  readonly native?: NativeFacts
 }

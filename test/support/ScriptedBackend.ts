@@ -37,10 +37,20 @@ export interface Call {
   closedEarlyAt: number | undefined
 }
 
+/** A question beside the generations: about the server, or about a text. */
+export interface Question {
+  readonly path: string
+  readonly body: Record<string, unknown>
+  readonly headers: IncomingMessage["headers"]
+}
+
 export interface ScriptedBackend {
   readonly url: string
   readonly calls: Array<Call>
   readonly aborts: Array<{ readonly genkey: unknown; readonly at: number }>
+  /** How paths beside the generations are answered; none of these is a call. */
+  readonly tell: (answers: Readonly<Record<string, Step>>) => void
+  readonly questions: Array<Question>
   /** Steps are used up in order; the last one repeats. */
   readonly script: (steps: Partial<Record<EndpointName, ReadonlyArray<Step>>>) => void
   readonly openConnections: () => number
@@ -57,6 +67,8 @@ export const scriptedBackend = Effect.acquireRelease(
   Effect.callback<ScriptedBackend & { readonly close: () => void }>((resume) => {
     const calls: Array<Call> = []
     const aborts: Array<{ genkey: unknown; at: number }> = []
+    const questions: Array<Question> = []
+    let answers: Readonly<Record<string, Step>> = {}
     const hanging = new Set<() => void>()
     const streaming = new Set<ServerResponse>()
     let steps: Partial<Record<EndpointName, ReadonlyArray<Step>>> = {}
@@ -83,6 +95,11 @@ export const scriptedBackend = Effect.acquireRelease(
         if (path.endsWith("/extra/abort")) {
           aborts.push({ genkey: body["genkey"], at: performance.now() })
           return json(response, 200, { success: "true", done: "true" })
+        }
+        const told = answers[path]
+        if (told !== undefined) {
+          questions.push({ path, body, headers: request.headers })
+          return perform(told, "generate", response, hanging)
         }
         if (path.endsWith("/extra/perf")) return json(response, 200, { idle: 1, queue: 0 })
         const endpoint = endpointOf(path)
@@ -118,6 +135,10 @@ export const scriptedBackend = Effect.acquireRelease(
           url: `http://127.0.0.1:${port}/api`,
           calls,
           aborts,
+          questions,
+          tell: (told) => {
+            answers = told
+          },
           script: (script) => {
             steps = script
             used = {}

@@ -5,6 +5,7 @@ import { Ids } from "../Ids.ts"
 import type { BackendStatus, BackendTarget, Endpoint, InferenceBackend } from "../InferenceBackend.ts"
 import { makeAbort } from "./KoboldCppAbort.ts"
 import { type AttemptParts, makeAttempt } from "./KoboldCppAttempt.ts"
+import { makeFacts } from "./KoboldCppFacts.ts"
 import { makeModels } from "./KoboldCppModels.ts"
 import { makeBegin } from "./KoboldCppStream.ts"
 import { readPerfQueue, type WireEndpoint, wireEndpoints } from "./KoboldCppWire.ts"
@@ -54,6 +55,7 @@ export const make = Effect.fnUntraced(function* ({ key, model, name, slots, url 
   return {
     name,
     endpoints: [makeEndpoint(first), ...rest.map(makeEndpoint)],
+    native: makeFacts(name, (path, body) => transport.call(callTo(path, body))),
     models: makeModels(name, transport.call(callTo("/api/v1/models"))),
     status: transport.call(callTo("/api/extra/perf")).pipe(
       Effect.timeout(statusTimeout),
