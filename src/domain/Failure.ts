@@ -18,7 +18,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("Invali
 export class InvalidInputFormat extends Schema.TaggedError<InvalidInputFormat>()("InvalidInputFormat", {}) {
   readonly code = "invalid_input_format"
   override get message() {
-    return "The event must be a JSON object."
+    return "The body must be a JSON object."
   }
 }
 

@@ -6,6 +6,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { type ErrorBody, type ErrorCode, errorCatalogue } from "../domain/ErrorCatalogue.ts"
 import * as Failure from "../domain/Failure.ts"
 import type { RequestRecord } from "../services/CurrentRequest.ts"
+import { koboldShapes } from "./kobold/KoboldFailure.ts"
 import { openAiShape } from "./openai/OpenAiError.ts"
 import { allowedMethods, pathOf } from "./RouteTable.ts"
 
@@ -20,7 +21,7 @@ export interface FailureShape {
 }
 
 /** Beside the shape of the catalogue, which every other path has. */
-const shapes: ReadonlyArray<FailureShape> = [openAiShape]
+const shapes: ReadonlyArray<FailureShape> = [openAiShape, ...koboldShapes]
 
 const shapeAt = (path: string): FailureShape | undefined => shapes.find(({ prefix }) => path.startsWith(prefix))
 

@@ -15,6 +15,7 @@ import { EventStream } from "./EventStream.ts"
 import { renderFailure } from "./FailureResponse.ts"
 import { makeGuard } from "./Guard.ts"
 import { JsonWork } from "./JsonWork.ts"
+import { koboldRoutes, koboldServices } from "./kobold/KoboldRoutes.ts"
 import * as NodeServer from "./NodeServer.ts"
 import { makeObserve } from "./Observe.ts"
 import { operationsRoutes } from "./OperationsRoutes.ts"
@@ -43,7 +44,7 @@ const edge = HttpRouter.middleware(
   { global: true }
 )
 
-const routes = Layer.mergeAll(edge, eventRoute, openAiRoutes, operationsRoutes)
+const routes = Layer.mergeAll(edge, eventRoute, koboldRoutes, openAiRoutes, operationsRoutes)
 
 /** A path is one spelling, so that what is guarded and what is routed can't differ. */
 const exactPaths = { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false } as const
@@ -78,6 +79,7 @@ const drainFirst = Layer.effectDiscard(
 export const layer = drainFirst.pipe(
   Layer.provide(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: exactPaths })),
   Layer.provide(Layer.merge(EventStream.layer, JsonWork.layer)),
+  Layer.provideMerge(koboldServices),
   Layer.provide(RequestBody.layer),
   Layer.provideMerge(NodeServer.layer)
 )

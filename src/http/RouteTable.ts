@@ -1,4 +1,5 @@
 import * as Result from "effect/Result"
+import { generatePaths, koboldRoutes, streamPath } from "./kobold/KoboldPaths.ts"
 
 /** Every route with the methods it takes; the router knows `HEAD` wherever it knows `GET`. */
 export const routeTable = {
@@ -7,6 +8,7 @@ export const routeTable = {
   "/v1/completions": ["POST"],
   "/v1/models": ["GET", "HEAD"],
   "/v1/models/{id}": ["GET", "HEAD"],
+  ...koboldRoutes,
   "/health": ["GET", "HEAD"],
   "/ready": ["GET", "HEAD"],
   "/metrics": ["GET", "HEAD"]
@@ -31,7 +33,13 @@ export const routeLabel = (path: string): string => routeOf(path) ?? "other"
 /** Whether a route asks a model for something. */
 export const isInference = (route: string): boolean => inferenceRoutes.has(route)
 
-const inferenceRoutes: ReadonlySet<string> = new Set<RoutePath>(["/event", "/v1/chat/completions", "/v1/completions"])
+const inferenceRoutes: ReadonlySet<string> = new Set<RoutePath>([
+  "/event",
+  "/v1/chat/completions",
+  "/v1/completions",
+  streamPath,
+  ...generatePaths
+])
 
 /** The method as a label: one that servers know, or `other`. */
 export const methodLabel = (method: string): string => (knownMethods.has(method) ? method : "other")

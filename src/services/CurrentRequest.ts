@@ -11,6 +11,8 @@ export class RequestRecord {
   readonly client: string
   /** When its head had come, in monotonic milliseconds. */
   readonly startedAt: number
+  /** Whose token it showed, in the words of `Auth`; undefined where it showed none, or none is needed. */
+  tokenId: string | undefined = undefined
   /** Milliseconds spent in line and with the backend. */
   queueMillis = 0
   backendMillis = 0
@@ -33,3 +35,7 @@ export class RequestRecord {
 export const CurrentRequest = Context.Reference<RequestRecord | undefined>("ai-ticket/CurrentRequest", {
   defaultValue: () => undefined
 })
+
+/** What a client is where it has things of its own: its token, else its address. */
+export const ownerOf = ({ client, tokenId }: Pick<RequestRecord, "client" | "tokenId">): string =>
+  tokenId === undefined ? `address ${client}` : `token ${tokenId}`
