@@ -1,10 +1,12 @@
 import * as Layer from "effect/Layer"
+import { BackendFacts } from "./BackendFacts.ts"
 import { generateRoutes } from "./GenerateRoutes.ts"
 import { Generations } from "./Generations.ts"
+import { infoRoutes } from "./InfoRoutes.ts"
 import { keyRoutes } from "./KeyRoutes.ts"
 
 /** KoboldCpp's own protocol, for its clients to change nothing but a URL. */
-export const koboldRoutes = Layer.merge(generateRoutes, keyRoutes)
+export const koboldRoutes = Layer.mergeAll(generateRoutes, keyRoutes, infoRoutes)
 
 /** What these routes share. */
-export const koboldServices = Generations.layer
+export const koboldServices = Layer.merge(BackendFacts.layer, Generations.layer)
