@@ -1,3 +1,5 @@
+import { probeMethods } from "./Probes.ts"
+
 const get = ["GET", "HEAD"] as const
 const post = ["POST"] as const
 
@@ -36,5 +38,6 @@ export const koboldRoutes = {
   "/api/v1/config/max_length": get,
   "/api/latest/config/max_length": get,
   "/api/v1/config/max_context_length": get,
-  "/api/latest/config/max_context_length": get
+  "/api/latest/config/max_context_length": get,
+  ...probeMethods
 } as const
