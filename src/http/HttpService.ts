@@ -10,6 +10,7 @@ import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
+import { makeCors } from "./Cors.ts"
 import { eventRoute } from "./EventRoute.ts"
 import { EventStream } from "./EventStream.ts"
 import { renderFailure } from "./FailureResponse.ts"
@@ -27,6 +28,7 @@ const edge = HttpRouter.middleware(
   Effect.gen(function* () {
     const observe = yield* makeObserve
     const guard = yield* makeGuard
+    const cors = yield* makeCors
     return (app) =>
       Effect.contextWith((context: Context.Context<HttpServerRequest.HttpServerRequest>) => {
         const request = Context.get(context, HttpServerRequest.HttpServerRequest)
@@ -35,6 +37,9 @@ const edge = HttpRouter.middleware(
         HttpEffect.appendPreResponseHandlerUnsafe(context, (_, response) =>
           observe.finish(record, request, response, millisOf(clock) - record.startedAt)
         )
+        record.cors = cors.fieldsFor(request)
+        const preflight = cors.preflight(request, record.cors)
+        if (preflight !== undefined) return Effect.succeed(preflight)
         return Effect.andThen(guard(request, record), app).pipe(
           Effect.catchCause((cause) => renderFailure(cause, request, record)),
           Effect.provideService(CurrentRequest, record)

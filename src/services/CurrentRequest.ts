@@ -17,6 +17,8 @@ export class RequestRecord {
   queueMillis = 0
   backendMillis = 0
   quota: Quota | undefined = undefined
+  /** Header fields by which a browser decides who may read the answer. */
+  cors: Readonly<Record<string, string>> | undefined = undefined
   /** How urgent it is, beside others that wait. */
   priority: Priority = "normal"
   error: ErrorCode | undefined = undefined

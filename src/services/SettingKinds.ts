@@ -88,6 +88,22 @@ export const backendUrl: Kind<string> = {
   expected: "an http or https URL without credentials, query or fragment, such as http://localhost:5001/api"
 }
 
+/** As browsers write it in `Origin`: the port that goes without saying is left out. The star is every one. */
+export const origin: Kind<string> = {
+  decode: (value) => {
+    const text = value.toLowerCase().replace(/\/$/, "")
+    if (text === "*") return Result.succeed(text)
+    if (!/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*\\]+$/.test(text)) return Result.fail("no origin")
+    // Apps have schemes of their own, which no rule knows how to read.
+    if (!/^https?:/.test(text)) return Result.succeed(text)
+    return Result.map(
+      Result.try(() => new URL(text)),
+      (url) => url.origin
+    )
+  },
+  expected: "* or an origin such as https://lite.koboldai.net"
+}
+
 /** One or more of a kind, separated by commas, none of them twice. */
 export const listOf = <A>(kind: Kind<A>, words: string): Kind<readonly [A, ...ReadonlyArray<A>]> => ({
   decode: (value) => {

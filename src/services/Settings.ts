@@ -7,6 +7,7 @@ import {
   listOf,
   logLevels,
   optional,
+  origin,
   required,
   seconds,
   secret,
@@ -83,6 +84,10 @@ export const definitions = {
   trustProxyCount: required(wholeNumber(0, 32), "0", {
     variable: "TRUST_PROXY_COUNT",
     description: "How many proxies in front are ours; the client is that far from the right of X-Forwarded-For"
+  }),
+  corsOrigins: optional(listOf(origin, "one or several, separated by commas"), {
+    variable: "AI_TICKET_CORS_ORIGINS",
+    description: "Origins, separated by commas, or *, whose pages may call this service from a browser"
   }),
   slots: required(wholeNumber(1, 1024), "1", {
     variable: "AI_TICKET_SLOTS",

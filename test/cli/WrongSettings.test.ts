@@ -21,6 +21,7 @@ const wrong: Record<SettingName, string> = {
   rateLimitBy: "country",
   metricsNamespace: "ai-ticket",
   trustProxyCount: "33",
+  corsOrigins: "lite.koboldai.net",
   slots: "0",
   queueLimit: "many",
   requestTimeoutSeconds: "0",

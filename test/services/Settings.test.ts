@@ -30,6 +30,7 @@ describe("the settings", () => {
         rateLimitBy: "ip",
         metricsNamespace: "ai_ticket",
         trustProxyCount: 0,
+        corsOrigins: undefined,
         slots: 1,
         queueLimit: 64,
         requestTimeoutSeconds: 300,
@@ -93,6 +94,21 @@ describe("the settings", () => {
     })
   )
 
+  it.effect("take origins as browsers write them, or a star for all", () =>
+    Effect.gen(function* () {
+      const written = {
+        "*": ["*"],
+        "https://lite.koboldai.net": ["https://lite.koboldai.net"],
+        " HTTPS://Lite.KoboldAI.net/ , http://localhost:8000": ["https://lite.koboldai.net", "http://localhost:8000"],
+        "http://a:80,https://b:443,http://[::1]:80": ["http://a", "https://b", "http://[::1]"],
+        "app://obsidian.md,chrome-extension://abc": ["app://obsidian.md", "chrome-extension://abc"]
+      }
+      for (const [text, origins] of Object.entries(written)) {
+        assert.deepStrictEqual<unknown>((yield* read({ AI_TICKET_CORS_ORIGINS: text })).corsOrigins, origins, text)
+      }
+    })
+  )
+
   it.effect("refuse a list of tokens without one, which would leave the door open", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* refusal({ AI_TICKET_AUTH_TOKEN: " , ," })).variable, "AI_TICKET_AUTH_TOKEN")
@@ -118,6 +134,11 @@ describe("a wrong setting", () => {
     AI_TICKET_SHUTDOWN_GRACE_SECONDS: ["a number of seconds from 0 to 3600", "-1", "3601"],
     AI_TICKET_MAX_BODY_BYTES: ["a whole number from 1 to 1073741824", "0", "1 MiB"],
     TRUST_PROXY_COUNT: ["a whole number from 0 to 32", "33", "true"],
+    AI_TICKET_CORS_ORIGINS: [
+      "* or an origin such as https://lite.koboldai.net; one or several, separated by commas",
+      ...["lite.koboldai.net", "null", "https://a/path", "https://*.a", "https://a,", "https://", "https://a b"],
+      "https://a:99999"
+    ],
     LOG_LEVEL: ["one of trace, debug, info, warning, error, critical, none", "loud", "constructor", "__proto__"],
     ACCESS_LOG_LEVEL: ["one of trace, debug, info, warning, error, critical, none", "quiet"],
     LOG_FORMAT: ["one of json, pretty", "xml"],
