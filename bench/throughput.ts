@@ -29,7 +29,10 @@ const connections = Number(options.connections)
 const token = "bench-token"
 const body = JSON.stringify({ content: { prompt: "Why does the printer on the second floor blink?", max_tokens: 64 } })
 /** As `npm start` and the container start it. */
-const serviceCommand = ["--max-semi-space-size=4", "--heap-growing-percent=30", "dist/ai-ticket.js", "serve"]
+const serviceCommand = [
+  ...["--max-semi-space-size=8", "--heap-growing-percent=20", "--no-parallel-scavenge"],
+  ...["dist/ai-ticket.js", "serve"]
+]
 const children: Array<ChildProcess> = []
 
 const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) => {

@@ -41,6 +41,7 @@ export const failuresOf = (backend: string, endpoint: string) => {
     failure,
     unexpressed: failure("api_client_error", "absent", "it has no way to say what is asked for"),
     noText: failure("backend_error", "give up", "it answered with no text"),
+    toldError: failure("api_server_error", "retry", "it told of an error in its answer"),
     notJson: failure("api_response_format_error", "next", "its answer is not JSON"),
     shape: failure("api_response_structure_error", "next", "its answer has another shape"),
     broken: ({ oversized, reason }: Pick<BrokenCall, "oversized" | "reason">) =>
@@ -69,6 +70,11 @@ export const readAnswer = (
   Result.try((): unknown => JSON.parse(text)).pipe(
     Result.mapError(() => failures.notJson),
     Result.flatMap((answer) => Result.mapError(wire.read(answer), () => failures.shape)),
+    // KoboldCpp since 1.115: a 200 that isn't one.
+    Result.filterOrFail(
+      ({ finishReason }) => finishReason !== "error",
+      () => failures.toldError
+    ),
     Result.filterOrFail(
       (generation) => !mustHaveText(request) || generation.text.trim() !== "" || generation.toolCalls !== undefined,
       () => failures.noText

@@ -31,7 +31,7 @@ export const makeBegin = (
       case "Shape":
         return failures.shape
       case "Told":
-        return failures.failure("api_server_error", "retry", "it told of an error in its stream")
+        return failures.toldError
       default:
         return fault
     }

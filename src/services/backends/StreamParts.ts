@@ -66,6 +66,7 @@ export const readParts = (
       if (event.event === "error" || tellsAnError(json.success)) return fault({ _tag: "Told" })
       const read = readEvent(json.success)
       if (Result.isFailure(read)) return fault({ _tag: "Shape" })
+      if (read.success.finishReason === "error") return fault({ _tag: "Told" })
       const { text, toolCalls } = read.success
       finishReason ??= read.success.finishReason
       model ??= read.success.model

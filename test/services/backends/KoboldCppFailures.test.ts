@@ -104,6 +104,20 @@ describe("a failing KoboldCpp", () => {
     })
   )
 
+  it.live("answers 200 and tells of an error in it", () =>
+    Effect.gen(function* () {
+      const backend = yield* scriptedBackend
+      const choice = { message: { content: "half a" }, text: "half a", finish_reason: "error" }
+      const body = { choices: [choice], results: [choice] }
+      backend.script({ chat: [{ body }], completion: [{ body }], generate: [{ body }] })
+      const { attempt } = yield* koboldCppAt(backend.url)
+      for (const name of ["chat", "completion", "generate"] as const) {
+        const error = yield* Effect.flip(attempt(name))
+        assert.deepInclude(error, { code: "api_server_error", remedy: "retry" })
+      }
+    })
+  )
+
   it.live("isn't there", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip((yield* koboldCppAt(yield* closedPort)).attempt("chat"))
