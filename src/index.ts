@@ -16,6 +16,7 @@ export { BackendError } from "./domain/BackendError.ts"
 export type { Answer, Completion } from "./domain/Completion.ts"
 export { type ErrorBody, type ErrorCode, errorCatalogue } from "./domain/ErrorCatalogue.ts"
 export {
+  Cancelled,
   DeadlineExceeded,
   errorBody,
   InferenceFailure,

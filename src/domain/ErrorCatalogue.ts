@@ -19,6 +19,7 @@ export const errorCatalogue = {
   not_found: { status: 404, when: "there is no such route, or no such model" },
   method_not_allowed: { status: 405, when: "the route knows other methods: see `Allow`" },
   request_timeout: { status: 408, when: "the request did not arrive in time" },
+  cancelled: { status: 409, when: "its client cancelled it: `DELETE /requests/{id}`" },
   payload_too_large: { status: 413, when: "the body is over the limit" },
   prompt_extraction_failed: { status: 422, when: "`content` holds nothing to send to a model" },
   invalid_parameter: { status: 422, when: "a parameter has a wrong type or is out of range" },

@@ -78,7 +78,7 @@ export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {}) 
 }
 
 export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
-  what: Schema.optionalKey(Schema.Literals(["route", "model"]))
+  what: Schema.optionalKey(Schema.Literals(["route", "model", "request"]))
 }) {
   readonly code = "not_found"
   override get message() {
@@ -141,8 +141,16 @@ export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDo
   }
 }
 
+/** The client that sent it has cancelled it, over another connection. */
+export class Cancelled extends Schema.TaggedError<Cancelled>()("Cancelled", {}) {
+  readonly code = "cancelled"
+  override get message() {
+    return "The request was cancelled."
+  }
+}
+
 /** What can cut an inference short while nothing is wrong with it. */
-export type CutShort = DeadlineExceeded | ShuttingDown
+export type CutShort = DeadlineExceeded | ShuttingDown | Cancelled
 
 /** Every failure of an inference, whichever way it was asked for. */
 export const InferenceFailure = Schema.Union([
@@ -154,6 +162,7 @@ export const InferenceFailure = Schema.Union([
   NoBackendAvailable,
   DeadlineExceeded,
   ShuttingDown,
+  Cancelled,
   BackendError
 ])
 export type InferenceFailure = typeof InferenceFailure.Type

@@ -6,10 +6,12 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
+import { Cancellations } from "../services/Cancellations.ts"
 import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
+import { cancelRoute } from "./CancelRoute.ts"
 import { makeCors } from "./Cors.ts"
 import { eventRoute } from "./EventRoute.ts"
 import { EventStream } from "./EventStream.ts"
@@ -49,7 +51,7 @@ const edge = HttpRouter.middleware(
   { global: true }
 )
 
-const routes = Layer.mergeAll(edge, eventRoute, koboldRoutes, openAiRoutes, operationsRoutes)
+const routes = Layer.mergeAll(edge, cancelRoute, eventRoute, koboldRoutes, openAiRoutes, operationsRoutes)
 
 /** A path is one spelling, so that what is guarded and what is routed can't differ. */
 const exactPaths = { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false } as const
@@ -85,6 +87,6 @@ export const layer = drainFirst.pipe(
   Layer.provide(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: exactPaths })),
   Layer.provide(Layer.merge(EventStream.layer, JsonWork.layer)),
   Layer.provideMerge(koboldServices),
-  Layer.provide(RequestBody.layer),
+  Layer.provide(Layer.merge(Cancellations.layer, RequestBody.layer)),
   Layer.provideMerge(NodeServer.layer)
 )

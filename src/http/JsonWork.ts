@@ -3,8 +3,10 @@ import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import { type Failure, InvalidParameter, InvalidRequest } from "../domain/Failure.ts"
-import { CurrentRequest } from "../services/CurrentRequest.ts"
+import { type CutShort, type Failure, InvalidParameter, InvalidRequest } from "../domain/Failure.ts"
+import { Cancellations } from "../services/Cancellations.ts"
+import { CurrentRequest, ownerOf } from "../services/CurrentRequest.ts"
+import { either, none } from "../services/Ending.ts"
 import type { EventOptions } from "../services/Inference.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { RequestBody } from "./RequestBody.ts"
@@ -35,6 +37,7 @@ export class JsonWork extends Context.Service<
     Effect.gen(function* () {
       const lifecycle = yield* Lifecycle
       const bodies = yield* RequestBody
+      const cancellations = yield* Cancellations
       const work: JsonWork["Service"] = <A, E extends Failure, R>(
         request: HttpServerRequest.HttpServerRequest,
         use: (body: unknown, options: EventOptions) => Effect.Effect<A, E, R>,
@@ -49,8 +52,10 @@ export class JsonWork extends Context.Service<
             if (refused !== undefined) return Effect.fail(refused)
             if ((headers["content-encoding"] ?? "identity") !== "identity") return Effect.fail(compressed)
             const record = fiber.getRef(CurrentRequest)
+            const cancelled =
+              record === undefined ? none : cancellations.endingOf({ owner: ownerOf(record), id: record.id })
             const options = {
-              ending,
+              ending: either<CutShort, CutShort>(ending, cancelled),
               ...timeout.success,
               ...(record === undefined ? {} : { startedAt: record.startedAt })
             }

@@ -9,6 +9,7 @@ export const routeTable = {
   "/v1/models": ["GET", "HEAD"],
   "/v1/models/{id}": ["GET", "HEAD"],
   ...koboldRoutes,
+  "/requests/{id}": ["DELETE"],
   "/health": ["GET", "HEAD"],
   "/ready": ["GET", "HEAD"],
   "/metrics": ["GET", "HEAD"]
@@ -48,13 +49,19 @@ const knownMethods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "
 
 const routeOf = (path: string): RoutePath | undefined => {
   if (isRoute(path)) return path
+  if (requestInPath(path) !== undefined) return "/requests/{id}"
   return modelInPath(path) === undefined ? undefined : "/v1/models/{id}"
 }
 
+/** The request that a path names. */
+export const requestInPath = (path: string): string | undefined => decoded(/^\/requests\/(.+)$/.exec(path)?.[1])
+
 /** The model that a path asks for. Its name is the rest of the path, slashes and all, encoded or not. */
 export const modelInPath = (path: string): string | undefined => {
-  const [, name] = /^\/v1\/models\/(.+)$/.exec(path) ?? []
-  return name === undefined ? undefined : Result.getOrUndefined(Result.try(() => decodeURIComponent(name)))
+  return decoded(/^\/v1\/models\/(.+)$/.exec(path)?.[1])
 }
+
+const decoded = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : Result.getOrUndefined(Result.try(() => decodeURIComponent(text)))
 
 const isRoute = (path: string): path is RoutePath => Object.hasOwn(routeTable, path)

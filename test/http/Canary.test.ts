@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { type ErrorCode, errorCatalogue } from "../../src/domain/ErrorCatalogue.ts"
 import { Lifecycle } from "../../src/services/Lifecycle.ts"
@@ -59,6 +60,15 @@ const whileDraining: Scenario["ask"] = behindAnother((world) =>
     return answer
   })
 )
+
+const whileCancelled: Scenario["ask"] = (world) =>
+  Effect.gen(function* () {
+    const options = { headers: { ...signedIn, "x-request-id": "sane" } }
+    const asked = yield* Effect.forkScoped(post(event, options)(world), { startImmediately: true })
+    yield* eventually(() => world.backend.calls.length === 1)
+    yield* send(world.url, { method: "DELETE", path: "/requests/sane", headers: signedIn })
+    return yield* Fiber.join(asked)
+  })
 
 const whileDown: Scenario["ask"] = (world) =>
   Effect.gen(function* () {
@@ -147,6 +157,7 @@ const ownScenarios: ReadonlyArray<Scenario> = [
     step: { hang: true },
     ask: post(event)
   },
+  { code: "cancelled", how: "another connection", step: { hang: true }, ask: whileCancelled },
   { code: "shutting_down", how: "draining", step: { hang: true }, ask: whileDraining },
   {
     code: "no_backend_available",
