@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http"
+import type { Readable } from "node:stream"
 import { StringDecoder } from "node:string_decoder"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ export interface ChunkReader<E> {
  * Reads a response as text, as fast as it is pulled: what nobody has pulled is bounded, and the rest waits at the sender.
  * One reader at a time.
  */
-export const readChunks = <E>(response: IncomingMessage, broken: (error: unknown) => E): ChunkReader<E> => {
+export const readChunks = <E>(response: Readable, broken: (error: unknown) => E): ChunkReader<E> => {
   const decoder = new StringDecoder("utf8")
   let unread = ""
   let ending: Effect.Effect<never, E | Cause.Done> | undefined
@@ -45,6 +45,8 @@ export const readChunks = <E>(response: IncomingMessage, broken: (error: unknown
   }
 
   response.on("data", (chunk: Buffer) => {
+    // Told to fail: what comes now would hide that for as long as something comes.
+    if (ending !== undefined) return
     unread += decoder.write(chunk)
     settle()
     if (unread.length > mostUnread) response.pause()
