@@ -45,14 +45,16 @@ export const readParts = (
   let model: string | undefined
   let usage: Usage | undefined
   let ended: Effect.Effect<never, StreamFault | CutShort | Cause.Done> | undefined
+  /** The body has ended, perhaps in the middle of an event. */
+  let closed = false
 
-  const fault = (what: StreamFault | CutShort) => {
-    ended ??= Effect.fail(what)
-  }
-
-  const finish = () => {
+  /** Ends the stream: as it should if the finish reason has come, whatever comes after it; with the fault otherwise. */
+  const end = (fault: StreamFault | CutShort) => {
     if (ended !== undefined) return
-    if (finishReason === undefined) return fault(brokeOff)
+    if (finishReason === undefined) {
+      ended = Effect.fail(fault)
+      return
+    }
     parts.push({ _tag: "End", finishReason, ...(usage === undefined ? {} : { usage }) })
     ended = Cause.done()
   }
@@ -60,19 +62,21 @@ export const readParts = (
   const parser = Sse.makeParser(
     (event) => {
       if (ended !== undefined || event._tag === "Retry") return
-      if (event.data === "[DONE]") return finish()
+      if (event.data === "[DONE]") return end(brokeOff)
       const json = Result.try((): unknown => JSON.parse(event.data))
-      if (Result.isFailure(json)) return fault({ _tag: "NotJson" })
-      if (event.event === "error" || tellsAnError(json.success)) return fault({ _tag: "Told" })
+      if (Result.isFailure(json)) return end(closed ? brokeOff : notJson)
+      if (event.event === "error" || tellsAnError(json.success)) return end(told)
       const read = readEvent(json.success)
-      if (Result.isFailure(read)) return fault({ _tag: "Shape" })
-      if (read.success.finishReason === "error") return fault({ _tag: "Told" })
-      const { text, toolCalls } = read.success
-      finishReason ??= read.success.finishReason
+      if (Result.isFailure(read)) return end(shape)
+      if (read.success.finishReason === "error") return end(told)
+      const { finishReason: reason, text, toolCalls } = read.success
       model ??= read.success.model
       usage = read.success.usage ?? usage
       if (toolCalls !== undefined) parts.push({ _tag: "Text", text, tokens: 1, toolCalls })
       else if (text !== "") parts.push({ _tag: "Text", text, tokens: 1 })
+      // How KoboldCpp tells an error in its own kind of stream.
+      if (reason === "error") return end(told)
+      finishReason ??= reason
     },
     { maxEventSize }
   )
@@ -91,15 +95,15 @@ export const readParts = (
     if (ended !== undefined) return ended
     return Effect.matchEffect(nextChunk, {
       onSuccess: (text) => {
-        if (parser.feed(text) !== undefined) fault({ _tag: "NotJson" })
+        if (parser.feed(text) !== undefined) end(notJson)
         return pull
       },
       onFailure: (error) => {
         if (Cause.isDone(error)) {
+          closed = true
           parser.feed("\n\n")
-          finish()
-        } else if (finishReason !== undefined) finish()
-        else fault("reached" in error ? { _tag: "Broken", reason: error.reason } : error)
+          end(brokeOff)
+        } else end("reached" in error ? { _tag: "Broken", reason: error.reason } : error)
         return pull
       }
     })
@@ -108,6 +112,9 @@ export const readParts = (
 }
 
 const brokeOff: StreamFault = { _tag: "Broken", reason: "the stream ended before its finish reason" }
+const notJson: StreamFault = { _tag: "NotJson" }
+const shape: StreamFault = { _tag: "Shape" }
+const told: StreamFault = { _tag: "Told" }
 
 const tellsAnError = (event: unknown): boolean =>
   typeof event === "object" && event !== null && ("error" in event || "detail" in event) && !("choices" in event)
