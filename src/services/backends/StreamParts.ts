@@ -124,11 +124,16 @@ const tellsAnError = (event: unknown): boolean =>
  * came before is held back until then. A stream that ends without such a text ends the wait as well.
  */
 export const untilFirstText = <E>(pull: Pull.Pull<Parts, E>): Pull.Pull<Parts, E> =>
-  Effect.flatMap(pull, (parts) =>
-    parts.some(tells)
-      ? Effect.succeed(parts)
-      : Effect.map(untilFirstText(pull), ([first, ...more]) => [parts[0], ...parts.slice(1), first, ...more] as const)
-  )
+  Effect.suspend(() => {
+    const held: Array<GenerationPart> = []
+    const wait: Pull.Pull<Parts, E> = Effect.flatMap(pull, (parts) => {
+      // A model may write line breaks for minutes: they are copied once.
+      held.push(...parts)
+      const [first, ...more] = parts.some(tells) ? held : []
+      return first === undefined ? wait : Effect.succeed([first, ...more])
+    })
+    return wait
+  })
 
 const tells = (part: GenerationPart): boolean =>
   part._tag === "End" || part.toolCalls !== undefined || part.text.trim() !== ""

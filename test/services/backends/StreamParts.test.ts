@@ -8,7 +8,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { type CutShort, DeadlineExceeded } from "../../../src/domain/Failure.ts"
 import type { GenerationPart } from "../../../src/domain/Generation.ts"
 import { wireEndpoints } from "../../../src/services/backends/KoboldCppWire.ts"
-import { readParts } from "../../../src/services/backends/StreamParts.ts"
+import { readParts, startingWith, untilFirstText } from "../../../src/services/backends/StreamParts.ts"
 import type { BrokenCall } from "../../../src/services/backends/Transport.ts"
 import type { Parts } from "../../../src/services/InferenceBackend.ts"
 import { dialectStream, dialects } from "../../support/DialectStream.ts"
@@ -176,6 +176,44 @@ describe("a stream that has told its finish reason", () => {
       assert.isUndefined(reading.pollUnsafe())
       yield* TestClock.adjust(1)
       assert.deepStrictEqual(yield* Fiber.join(reading), { parts: [textOf("a"), end], ended: "done" })
+    })
+  )
+})
+
+describe("untilFirstText", () => {
+  const partsOf = (...all: ReadonlyArray<GenerationPart>): Pull.Pull<Parts, "broke"> => {
+    const left = [...all]
+    return Effect.suspend(() => {
+      const next = left.shift()
+      return next === undefined ? Effect.fail("broke") : Effect.succeed([next] as const)
+    })
+  }
+
+  it.effect("holds white space back until there is more, and loses none of it", () =>
+    Effect.gen(function* () {
+      const pull = partsOf(textOf("\n"), textOf(" "), textOf("a"), textOf("b"))
+      const first = yield* untilFirstText(pull)
+      assert.deepStrictEqual(first, [textOf("\n"), textOf(" "), textOf("a")])
+      const rest = startingWith(first, pull)
+      assert.deepStrictEqual([yield* rest, yield* rest], [first, [textOf("b")]])
+    })
+  )
+
+  it.effect("takes a call of a tool for text, and the end for an answer", () =>
+    Effect.gen(function* () {
+      const call = { ...textOf(""), toolCalls: [{ id: "call_1" }] }
+      assert.deepStrictEqual(yield* untilFirstText(partsOf(textOf(" "), call, textOf("a"))), [textOf(" "), call])
+      assert.deepStrictEqual(yield* untilFirstText(partsOf(textOf(" "), end)), [textOf(" "), end])
+      assert.strictEqual(yield* Effect.flip(untilFirstText(partsOf(textOf(" ")))), "broke")
+    })
+  )
+
+  it.effect("stays as quick as its input when a model says nothing for long", () =>
+    Effect.gen(function* () {
+      const blanks = Array.from({ length: 100_000 }, () => textOf("\n"))
+      let at = 0
+      const pull = Effect.suspend(() => Effect.succeed([blanks[at++] ?? textOf("a")] as const))
+      assert.strictEqual((yield* untilFirstText(pull)).length, 100_001)
     })
   )
 })
