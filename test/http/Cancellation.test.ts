@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { Metrics } from "../../src/services/Metrics.ts"
 import { WaitingLine } from "../../src/services/WaitingLine.ts"
+import { atRest } from "../support/AtRest.ts"
 import { send, until } from "../support/Http.ts"
 import { sendEvent } from "../support/LeavingClient.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
@@ -18,15 +18,6 @@ const setUp = (settings: Record<string, string> = {}) =>
     const line = Context.get(service.context, WaitingLine)
     return { backend, service, line }
   })
-
-/** Returns when the service has nothing in hand. */
-const atRest = ({ line, service }: Effect.Success<ReturnType<typeof setUp>>) => {
-  const inHand = Effect.gen(function* () {
-    const samples = parseMetrics(yield* Context.get(service.context, Metrics).render)
-    return [yield* line.waiting, yield* line.inUse, sampleValue(samples, "ai_ticket_http_requests_in_flight")]
-  })
-  return until(inHand, (counts) => counts.every((count) => count === 0))
-}
 
 const answersAsBefore = Effect.fnUntraced(function* (url: string) {
   const response = yield* postEvent(url, { content: "still there?" })
@@ -49,7 +40,7 @@ describe("a client that leaves", () => {
       assert.isBelow((backend.aborts[0]?.at ?? Number.NaN) - left, promptness)
       assert.isBelow((call.closedEarlyAt ?? Number.NaN) - left, promptness)
       yield* answersAsBefore(service.url)
-      yield* atRest(all)
+      yield* atRest(all.service.context)
     })
   )
 
@@ -66,7 +57,7 @@ describe("a client that leaves", () => {
       assert.isBelow(performance.now() - left, promptness)
       assert.strictEqual(backend.aborts[0]?.genkey, backend.calls[0]?.body["genkey"])
       yield* answersAsBefore(service.url)
-      yield* atRest(all)
+      yield* atRest(all.service.context)
     })
   )
 
@@ -87,7 +78,7 @@ describe("a client that leaves", () => {
       assert.strictEqual(backend.calls.length, 1)
       assert.strictEqual(backend.aborts.length, 0)
       yield* answersAsBefore(service.url)
-      yield* atRest(all)
+      yield* atRest(all.service.context)
     })
   )
 
@@ -108,7 +99,7 @@ describe("a client that leaves", () => {
       yield* until(line.inUse, (inUse) => inUse === 0)
       assert.deepStrictEqual([backend.calls.length, backend.aborts.length], [1, 0])
       yield* answersAsBefore(service.url)
-      yield* atRest(all)
+      yield* atRest(all.service.context)
     })
   )
 
@@ -124,7 +115,7 @@ describe("a client that leaves", () => {
       assert.isBelow(performance.now() - told, promptness)
       assert.strictEqual(backend.aborts[0]?.genkey, backend.calls[0]?.body["genkey"])
       yield* answersAsBefore(service.url)
-      yield* atRest(all)
+      yield* atRest(all.service.context)
     })
   )
 
@@ -146,7 +137,7 @@ describe("a client that leaves", () => {
           }),
           { concurrency: 50, discard: true }
         )
-        yield* atRest(all)
+        yield* atRest(all.service.context)
         const reached = () => backend.calls.map(({ body }) => body["genkey"])
         yield* eventually(() => {
           const aborted = new Set(backend.aborts.map(({ genkey }) => genkey))
@@ -157,7 +148,7 @@ describe("a client that leaves", () => {
         backend.script({})
         yield* answersAsBefore(service.url)
         yield* eventually(() => backend.openConnections() <= 16)
-        yield* atRest(all)
+        yield* atRest(all.service.context)
       }),
     60_000
   )

@@ -20,10 +20,12 @@ export interface Step {
   readonly hang?: boolean
   /** Sends the head and the beginning of a body, and never the rest. */
   readonly dribble?: boolean
-  /** An event stream: its bytes in pieces, each written by itself, and what comes after them. */
-  readonly pieces?: ReadonlyArray<string | Uint8Array>
-  /** `hang` leaves the stream open, for `feed`. */
+  /** An event stream: its bytes in pieces, any number of them, each written when the one before it is on its way. */
+  readonly pieces?: Iterable<string | Uint8Array>
+  /** What comes after the pieces; `hang` leaves the stream open, for `feed`. */
   readonly after?: "end" | "hang" | "reset"
+  /** What the generation has come to when somebody asks; without it the backend can't tell. */
+  readonly generated?: string
 }
 
 export type EndpointName = "chat" | "completion" | "generate" | "models"
@@ -33,6 +35,8 @@ export interface Call {
   readonly body: Record<string, unknown>
   readonly prompt: unknown
   readonly headers: IncomingMessage["headers"]
+  /** How many pieces of a stream are on their way. */
+  sent: number
   /** Set when the connection closed before the answer was sent. */
   closedEarlyAt: number | undefined
 }
@@ -71,6 +75,7 @@ export const scriptedBackend = Effect.acquireRelease(
     let answers: Readonly<Record<string, Step>> = {}
     const hanging = new Set<() => void>()
     const streaming = new Set<ServerResponse>()
+    const generated = new Map<unknown, string>()
     let steps: Partial<Record<EndpointName, ReadonlyArray<Step>>> = {}
     let used: Partial<Record<EndpointName, number>> = {}
     let open = 0
@@ -101,6 +106,13 @@ export const scriptedBackend = Effect.acquireRelease(
           questions.push({ path, body, headers: request.headers })
           return perform(told, "generate", response, hanging)
         }
+        const soFar = generated.get(body["genkey"])
+        if (path.endsWith("/extra/generate/check") && soFar !== undefined) {
+          return json(response, 200, { results: [{ text: soFar }] })
+        }
+        if (path.endsWith("/extra/tokencount")) {
+          return json(response, 200, { value: tokensOf(String(body["prompt"])).length })
+        }
         if (path.endsWith("/extra/perf")) return json(response, 200, { idle: 1, queue: 0 })
         const endpoint = endpointOf(path)
         if (endpoint === undefined) return json(response, 404, {})
@@ -109,6 +121,7 @@ export const scriptedBackend = Effect.acquireRelease(
           body,
           prompt: promptOf(body),
           headers: request.headers,
+          sent: 0,
           closedEarlyAt: undefined
         }
         calls.push(call)
@@ -117,9 +130,10 @@ export const scriptedBackend = Effect.acquireRelease(
           else call.closedEarlyAt = performance.now()
         })
         const step = nextStep(endpoint)
+        if (step.generated !== undefined) generated.set(body["genkey"], step.generated)
         const pieces = step.pieces ?? (body["stream"] === true && isPlain(step) ? streamOf(endpoint) : undefined)
         if (pieces === undefined) perform(step, endpoint, response, hanging)
-        else stream(pieces, step.after ?? "end", response, streaming)
+        else stream(pieces, step.after ?? "end", call, response, streaming)
       })
     })
     server.on("connection", (socket) => {
@@ -167,27 +181,37 @@ const isPlain = (step: Step) => Object.keys(step).length === 0
 
 /** Each piece is written when the one before it is on its way, so that they don't travel as one. */
 const stream = (
-  pieces: ReadonlyArray<string | Uint8Array>,
+  pieces: Iterable<string | Uint8Array>,
   after: "end" | "hang" | "reset",
+  call: Call,
   response: ServerResponse,
   streaming: Set<ServerResponse>
 ) => {
   response.writeHead(200, { "content-type": "text/event-stream", connection: "close" })
   response.flushHeaders()
-  const next = (at: number): void => {
-    const piece = pieces[at]
-    if (piece !== undefined) return void response.write(piece, () => setImmediate(next, at + 1))
+  const left = pieces[Symbol.iterator]()
+  const next = (): void => {
+    const { done, value } = left.next()
+    if (done !== true) {
+      return void response.write(value, (error) => {
+        if (error != null) return
+        call.sent += 1
+        setImmediate(next)
+      })
+    }
     if (after === "end") return void response.end()
     if (after === "reset") return void response.socket?.resetAndDestroy()
     streaming.add(response)
     response.on("close", () => streaming.delete(response))
   }
-  next(0)
+  next()
 }
+
+const tokensOf = (text: string): ReadonlyArray<string> => text.match(/\s*\S+\s*$|\s*\S+/g) ?? []
 
 /** The events of a text, a token each, and the finish reason. */
 export const streamOf = (endpoint: EndpointName, text = ` from ${endpoint} `): ReadonlyArray<string> => {
-  const tokens = text.match(/\s*\S+\s*$|\s*\S+/g) ?? []
+  const tokens = tokensOf(text)
   if (endpoint === "generate") {
     const event = (token: string, reason: string | null) =>
       `event: message\ndata: ${JSON.stringify({ token, finish_reason: reason })}\n\n`
