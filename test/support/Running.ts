@@ -7,7 +7,7 @@ import { testService } from "./TestService.ts"
 /** A service and its backend that the tests of one group share: for groups whose tests leave both as they were. */
 export class Running extends Context.Service<
   Running,
-  { readonly backend: ScriptedBackend; readonly url: string; readonly lines: ReadonlyArray<string> }
+  Effect.Success<ReturnType<typeof testService>> & { readonly backend: ScriptedBackend }
 >()("ai-ticket/test/Running") {}
 
 export const running = (settings: Readonly<Record<string, string>> = {}) =>

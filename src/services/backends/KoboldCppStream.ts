@@ -12,7 +12,7 @@ import { Slot } from "../WaitingLine.ts"
 import { surely } from "./KoboldCppAbort.ts"
 import { type AttemptParts, failuresOf, isSuccess, mayGenerate, readAnswer } from "./KoboldCppAttempt.ts"
 import type { WireEndpoint } from "./KoboldCppWire.ts"
-import { readParts, type StreamFault, startingWith, untilFirstText } from "./StreamParts.ts"
+import { hasText, readParts, type StreamFault, startingWith, untilFirstText } from "./StreamParts.ts"
 import type { BrokenCall, OpenAnswer } from "./Transport.ts"
 
 /** One attempt whose answer comes as a stream. */
@@ -102,7 +102,7 @@ export const makeBegin = (
       const first = yield* untilFirstText(reader.pull).pipe(
         Effect.mapError(toldAtFirst),
         Effect.filterOrFail(
-          (parts) => !mustHaveText(request) || parts.some((part) => part._tag === "Text"),
+          (parts) => !mustHaveText(request) || parts.some(hasText),
           () => failures.noText
         ),
         Effect.tapError(() => giveUp(unfinished()))

@@ -135,8 +135,11 @@ export const untilFirstText = <E>(pull: Pull.Pull<Parts, E>): Pull.Pull<Parts, E
     return wait
   })
 
-const tells = (part: GenerationPart): boolean =>
-  part._tag === "End" || part.toolCalls !== undefined || part.text.trim() !== ""
+const tells = (part: GenerationPart): boolean => part._tag === "End" || hasText(part)
+
+/** Whether a part says more than white space. */
+export const hasText = (part: GenerationPart): boolean =>
+  part._tag === "Text" && (part.toolCalls !== undefined || part.text.trim() !== "")
 
 /** What a stream that has given its first parts goes on with. */
 export const startingWith = <E>(first: Parts, rest: Pull.Pull<Parts, E>): Pull.Pull<Parts, E> => {
