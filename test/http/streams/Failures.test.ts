@@ -1,14 +1,19 @@
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { type ErrorCode, errorCatalogue } from "../../../src/domain/ErrorCatalogue.ts"
+import { Metrics } from "../../../src/services/Metrics.ts"
 import { atRest } from "../../support/AtRest.ts"
 import { badSteps, beginningOf } from "../../support/BadSteps.ts"
 import { dialectStream } from "../../support/DialectStream.ts"
+import { until } from "../../support/Http.ts"
+import { parseMetrics, sampleValue } from "../../support/Prometheus.ts"
+import { rawBackend } from "../../support/RawBackend.ts"
 import { Running, running } from "../../support/Running.ts"
 import type { Step } from "../../support/ScriptedBackend.ts"
 import { postRaw } from "../../support/Sse.ts"
 import { type Surface, surfaces } from "../../support/Surfaces.ts"
-import { eventually } from "../../support/TestService.ts"
+import { eventually, testService } from "../../support/TestService.ts"
 
 /** Milliseconds within which the backend must have heard of an end. */
 const promptness = 250
@@ -106,6 +111,24 @@ layer(running(without), { excludeTestServices: true })("a stream", (it) => {
           complete: true
         })
         yield* assertAborted(answer)
+      })
+    )
+
+    it.effect(`of ${surface.name} whose deadline comes isn't held up by a backend that hears no abort`, () =>
+      Effect.gen(function* () {
+        const backend = yield* rawBackend("never")
+        const { context, url } = yield* testService({ KOBOLDCPP_API_URL: backend.url, ...without })
+        const given = Effect.map(Context.get(context, Metrics).render, (page) =>
+          sampleValue(parseMetrics(page), "ai_ticket_backend_aborts_total", { backend: "koboldcpp", outcome: "failed" })
+        )
+        const answer = yield* postRaw(url, surface.path, surface.request, { "x-request-timeout": "0.1" })
+        assertFailed(surface, answer, "deadline_exceeded")
+        // The abort is under way, and has not been given up.
+        yield* eventually(() => backend.requests.length === 2)
+        assert.strictEqual(yield* given, 0)
+        backend.crash()
+        yield* until(given, (count) => count === 1)
+        yield* atRest(context)
       })
     )
   }
