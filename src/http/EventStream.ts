@@ -1,6 +1,7 @@
 import { ServerResponse } from "node:http"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -11,10 +12,12 @@ import * as Stream from "effect/Stream"
 import type { InferenceFailure } from "../domain/Failure.ts"
 import type { AnswerPart } from "../domain/Generation.ts"
 import { CurrentRequest } from "../services/CurrentRequest.ts"
+import { AlsoTold } from "../services/Ending.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
 import { commonHeaders } from "./CommonHeaders.ts"
+import { type EventWriter, makeEventWriter, type Stalled } from "./EventWriter.ts"
 
 /** How a surface writes an answer's parts as server-sent events; one for each response, since it may count. */
 export interface Framing {
@@ -51,6 +54,7 @@ export class EventStream extends Context.Service<
     Effect.gen(function* () {
       const lifecycle = yield* Lifecycle
       const { streamKeepAliveSeconds, streamStallSeconds } = yield* Settings
+      const scope = yield* Effect.scope
 
       const head = Effect.fnUntraced(function* (response: ServerResponse, framing: Framing) {
         const record = yield* CurrentRequest
@@ -69,80 +73,71 @@ export class EventStream extends Context.Service<
       })
 
       /** Writes a comment whenever nothing else was written for a while, and while the reader keeps up. */
-      const keepAlong = (response: ServerResponse, lastWrite: () => number) => {
+      const keepAlong = (writer: EventWriter) => {
         const silence = streamKeepAliveSeconds * 1000
         const watch: Effect.Effect<never> = Effect.flatMap(monotonicMillis, (now) => {
-          const left = lastWrite() + silence - now
-          if (left > 0) return Effect.andThen(Effect.sleep(left), watch)
-          if (!response.writableNeedDrain) response.write(keepAlive)
-          return Effect.andThen(Effect.sleep(silence), watch)
+          const left = writer.lastWrite() + silence - now
+          if (left <= 0) writer.comment(keepAlive)
+          return Effect.andThen(Effect.sleep(left > 0 ? left : silence), watch)
         })
         return watch
       }
 
-      const write = (response: ServerResponse, text: string): Effect.Effect<void, Stalled> =>
-        text === "" || response.destroyed || response.write(text)
-          ? Effect.void
-          : Effect.timeoutOrElse(drained(response), {
-              duration: streamStallSeconds * 1000,
-              orElse: () => Effect.fail(stalled)
-            })
+      /** Writes the parts as they come. Gives what is still to be written: how the stream broke off, or nothing. */
+      const pour = (
+        pull: Pull.Pull<Parts, InferenceFailure>,
+        first: ReadonlyArray<AnswerPart>,
+        { part, failure }: Framing,
+        writer: EventWriter
+      ) =>
+        Effect.withFiber<string, Stalled>((fiber) => {
+          const write = (parts: ReadonlyArray<AnswerPart>): Pull.Pull<never, InferenceFailure | Stalled> => {
+            let text = ""
+            for (const one of parts) text += part(one)
+            const kept = writer.write(text)
+            return kept === undefined ? rest : Effect.andThen(kept, rest)
+          }
+          const rest = Effect.flatMap(pull, write)
+          return Effect.catch(write(first), (error) => {
+            if (Cause.isDone(error)) return Effect.succeed("")
+            if (error._tag === "Stalled") return Effect.fail(error)
+            const record = fiber.getRef(CurrentRequest)
+            if (record !== undefined) record.error = error.code
+            return Effect.succeed(failure(error))
+          })
+        })
 
       return EventStream.of({
-        respond: (request, stream, framing) =>
-          Effect.scoped(
+        respond: Effect.fnUntraced(function* (request, stream, framing) {
+          const response = NodeHttpServerRequest.toServerResponse(request)
+          if (!(response instanceof ServerResponse)) return yield* Effect.die("the server speaks HTTP/1 alone")
+          const writer = makeEventWriter(response, {
+            clock: yield* Clock.Clock,
+            stallMillis: streamStallSeconds * 1000
+          })
+          const unread = yield* Effect.scoped(
             Effect.gen(function* () {
-              const record = yield* CurrentRequest
               const pull = yield* Stream.toPull(stream)
-              const first = yield* Effect.catchIf(pull, Cause.isDone, () =>
-                Effect.succeed<ReadonlyArray<AnswerPart>>([])
-              )
-              const response = NodeHttpServerRequest.toServerResponse(request)
-              if (!(response instanceof ServerResponse)) return yield* Effect.die("the server speaks HTTP/1 alone")
+              const first = yield* Effect.catchIf(pull, Cause.isDone, () => Effect.succeed([]))
               yield* head(response, framing)
-              let lastWrite = yield* monotonicMillis
-              yield* Effect.forkScoped(keepAlong(response, () => lastWrite))
-
-              const send = (parts: ReadonlyArray<AnswerPart>) =>
-                Effect.flatMap(monotonicMillis, (now) => {
-                  lastWrite = now
-                  return write(response, parts.map(framing.part).join(""))
-                })
-              const rest: Pull.Pull<never, InferenceFailure | Stalled> = Effect.flatMap(pull, (parts) =>
-                Effect.andThen(send(parts), rest)
-              )
-              yield* Effect.andThen(send(first), rest).pipe(
-                Effect.catch((error) => {
-                  if (Cause.isDone(error)) return Effect.void
-                  if (error._tag === "Stalled") {
-                    response.destroy()
-                    return Effect.interrupt
-                  }
-                  if (record !== undefined) record.error = error.code
-                  return Effect.ignore(write(response, framing.failure(error)))
-                })
-              )
-              response.end()
-              return sent
+              yield* Effect.forkScoped(keepAlong(writer))
+              const last = yield* Effect.catch(pour(pull, first, framing, writer), () => {
+                response.destroy()
+                return Effect.interrupt
+              })
+              return writer.end(last)
             })
-          )
+          ).pipe(Effect.provideService(AlsoTold, writer.hurry))
+          // Nothing is held for it any more but its connection.
+          if (unread !== undefined) yield* Effect.forkIn(unread, scope)
+          return sent
+        })
       })
     })
   )
 }
 
-/** The reader has not read for too long. */
-interface Stalled {
-  readonly _tag: "Stalled"
-}
-const stalled: Stalled = { _tag: "Stalled" }
+type Parts = readonly [AnswerPart, ...ReadonlyArray<AnswerPart>]
 
 /** What is left to say of a response that has been written: its status, for log and metrics. */
 const sent = HttpServerResponse.empty({ status: 200 })
-
-const drained = (response: ServerResponse): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    const onDrain = () => resume(Effect.void)
-    response.once("drain", onDrain)
-    return Effect.sync(() => response.off("drain", onDrain))
-  })

@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -20,6 +21,22 @@ export const either =
       forgetOther()
     }
   }
+
+/** The same, which is told to somebody else as well. */
+export const alsoTelling =
+  (told: () => void) =>
+  <E>(ending: Ending<E>): Ending<E> =>
+  (end) =>
+    ending((error) => {
+      end(error)
+      told()
+    })
+
+/**
+ * Who is told of the ending of a stream beside whoever pulls it: one who writes it for a slow reader waits for that
+ * reader, and pulls nothing meanwhile.
+ */
+export const AlsoTold = Context.Reference<() => void>("ai-ticket/AlsoTold", { defaultValue: () => () => {} })
 
 /** No reason at all. */
 export const none: Ending<never> = () => () => {}

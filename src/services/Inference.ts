@@ -16,7 +16,7 @@ import type { AnswerPart, GenerationRequest } from "../domain/Generation.ts"
 import { makeAttempts } from "./Attempts.ts"
 import { Backends, type Lane } from "./Backends.ts"
 import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
-import { type Ending, either, endedBy } from "./Ending.ts"
+import { AlsoTold, alsoTelling, type Ending, either, endedBy } from "./Ending.ts"
 import { Ids } from "./Ids.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
@@ -149,7 +149,9 @@ export class Inference extends Context.Service<
         Stream.unwrap(
           Effect.withFiber((fiber) => {
             const { at, exceeded } = deadlineOf(fiber, budgetOf(options))
-            const ending = options.ending === undefined ? exceeded : either(exceeded, options.ending)
+            const ending = alsoTelling(fiber.getRef(AlsoTold))(
+              options.ending === undefined ? exceeded : either(exceeded, options.ending)
+            )
             return begin(request, ending).pipe(
               Effect.provideService(Deadline, at),
               endedBy(ending),

@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as TestClock from "effect/testing/TestClock"
-import { type Ending, either, endedBy, none } from "../../src/services/Ending.ts"
+import { alsoTelling, type Ending, either, endedBy, none } from "../../src/services/Ending.ts"
 import { forked } from "../support/Forked.ts"
 
 /** An ending that the test brings about, and how many wait for it. */
@@ -123,6 +123,20 @@ describe("either", () => {
         assert.strictEqual(yield* Fiber.join(fiber), `reason ${first}`)
         assert.deepStrictEqual([reasons[0].waiting(), reasons[1].waiting()], [0, 0])
       }
+    })
+  )
+})
+
+describe("alsoTelling", () => {
+  it.effect("tells one more, after whoever is ended, and is forgotten like any", () =>
+    Effect.gen(function* () {
+      const { ending, tell, waiting } = endingOfTest()
+      const heard: Array<string> = []
+      const forget = alsoTelling(() => heard.push("another"))(ending)((error) => heard.push(error))
+      tell("over")
+      assert.deepStrictEqual(heard, ["over", "another"])
+      forget()
+      assert.strictEqual(waiting(), 0)
     })
   )
 })
