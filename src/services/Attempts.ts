@@ -22,21 +22,26 @@ export const makeAttempts = Effect.gen(function* () {
   const budget = yield* RetryBudget
   const metrics = yield* Metrics
 
-  /** Notes an attempt that begins now, to be told how it ended. */
+  /** Notes an attempt that begins now, to be told how it ended; its request may be told of the time so far. */
   const watch = (fiber: Fiber.Fiber<unknown, unknown>, backend: InferenceBackend, endpoint: Endpoint) => {
     const clock = fiber.getRef(Clock.Clock)
     const request = fiber.getRef(CurrentRequest)
     const start = millisOf(clock)
-    return (outcome: AttemptOutcome) => {
+    let told = 0
+    const tell = () => {
       const millis = millisOf(clock) - start
-      if (request !== undefined) request.backendMillis += millis
-      metrics.attempt({ backend: backend.name, endpoint: endpoint.name, outcome, millis })
+      if (request !== undefined) request.backendMillis += millis - told
+      told = millis
+      return millis
     }
+    const ended = (outcome: AttemptOutcome) =>
+      metrics.attempt({ backend: backend.name, endpoint: endpoint.name, outcome, millis: tell() })
+    return { ended, tell }
   }
 
   const attempt = (backend: InferenceBackend, endpoint: Endpoint, request: GenerationRequest) =>
     Effect.withFiber<Generation, BackendError, Slot>((fiber) => {
-      const ended = watch(fiber, backend, endpoint)
+      const { ended } = watch(fiber, backend, endpoint)
       return Effect.onExit(endpoint.attempt(request), (exit) => {
         ended(outcomeOf(exit))
         return Effect.void
@@ -46,13 +51,15 @@ export const makeAttempts = Effect.gen(function* () {
   /** One that succeeds has not ended: it does with the scope. */
   const begin = (backend: InferenceBackend, endpoint: Endpoint, request: GenerationRequest, ending: Ending<CutShort>) =>
     Effect.withFiber<Begun, BackendError, Slot | Scope.Scope>((fiber) => {
-      const ended = watch(fiber, backend, endpoint)
+      const { ended, tell } = watch(fiber, backend, endpoint)
       return endpoint.begin(request, ending).pipe(
         Effect.onExit((exit) => {
           if (Exit.isFailure(exit)) ended(outcomeOf(exit))
           return Effect.void
         }),
         Effect.flatMap((begun) => {
+          // The head of the answer tells it.
+          tell()
           const { account, parts } = accountFor(begun.parts)
           const settle = Effect.sync(() => {
             ended(account.outcome)
