@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import { buggyService } from "../support/BuggyService.ts"
 import { assertFailure, jsonIn, send, sendEvent } from "../support/Http.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
+import { openStream } from "../support/StreamingClient.ts"
+import { eventually } from "../support/TestService.ts"
 
 const defects = {
   "an error": new Error("the cause"),
@@ -31,6 +33,19 @@ describe("a bug", () => {
       })
     )
   }
+
+  it.live("in the middle of a stream breaks it off, and is logged the same", () =>
+    Effect.gen(function* () {
+      const { lines, url } = yield* buggyService(new Error("the cause"))
+      const client = yield* openStream(url, "/event", { content: "hi", stream: true })
+      yield* eventually(() => client.broken() || client.ended())
+      assert.isTrue(client.broken())
+      yield* eventually(() => lines.some((line) => line.includes('"status":500')))
+      assert.strictEqual(lines.filter((line) => line.includes('"message":"internal error"')).length, 1)
+      const samples = parseMetrics((yield* send(url, { path: "/metrics" })).text)
+      assert.strictEqual(sampleValue(samples, "ai_ticket_http_requests_in_flight"), 1)
+    })
+  )
 
   it.live("costs nobody else anything, and is counted", () =>
     Effect.gen(function* () {

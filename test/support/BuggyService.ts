@@ -3,6 +3,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import type { AnswerPart } from "../../src/domain/Generation.ts"
 import * as HttpService from "../../src/http/HttpService.ts"
 import { Auth } from "../../src/services/Auth.ts"
 import * as Core from "../../src/services/Core.ts"
@@ -14,13 +16,17 @@ import { RateLimit } from "../../src/services/RateLimit.ts"
 import { Readiness } from "../../src/services/Readiness.ts"
 import { Settings } from "../../src/services/Settings.ts"
 
-/** The service as it is, but for an inference with a bug in it. */
+/** The service as it is, but for an inference with a bug in it; its streams begin before they meet it. */
 export const buggyService = Effect.fnUntraced(function* (
   defect: unknown,
   settings: Readonly<Record<string, string>> = {}
 ) {
   const lines: Array<string> = []
-  const inference = Layer.mock(Inference)({ onEvent: () => Effect.die(defect) })
+  const begun: AnswerPart = { _tag: "Text", text: "so far", tokens: 1 }
+  const inference = Layer.mock(Inference)({
+    onEvent: () => Effect.die(defect),
+    streamEvent: () => Stream.concat(Stream.succeed(begun), Stream.die(defect))
+  })
   const context = yield* Layer.build(
     HttpService.layer.pipe(
       Layer.provide(inference),
