@@ -13,7 +13,7 @@ import { surely } from "./KoboldCppAbort.ts"
 import { type AttemptParts, failuresOf, isSuccess, mayGenerate, readAnswer } from "./KoboldCppAttempt.ts"
 import type { WireEndpoint } from "./KoboldCppWire.ts"
 import { hasText, readParts, type StreamFault, startingWith, untilFirstText } from "./StreamParts.ts"
-import type { BrokenCall, OpenAnswer } from "./Transport.ts"
+import { type BrokenCall, maxAnswerBytes, type OpenAnswer, oversizedAnswer } from "./Transport.ts"
 
 /** One attempt whose answer comes as a stream. */
 export const makeBegin = (
@@ -131,7 +131,8 @@ export const makeBegin = (
 
 const readAll = (pull: OpenAnswer["chunks"]["pull"], text = ""): Effect.Effect<string, BrokenCall | CutShort> =>
   Effect.matchEffect(pull, {
-    onSuccess: (more) => readAll(pull, text + more),
+    onSuccess: (more) =>
+      text.length + more.length > maxAnswerBytes ? Effect.fail(oversizedAnswer) : readAll(pull, text + more),
     onFailure: (error) => (Cause.isDone(error) ? Effect.succeed(text) : Effect.fail(error))
   })
 

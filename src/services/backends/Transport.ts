@@ -9,7 +9,7 @@ import { brokenConnection, whyUnreached } from "../SocketErrors.ts"
 import { type ChunkReader, readChunks } from "./ChunkReader.ts"
 
 /** The most bytes of an answer that are read: a backend that sends more is not answering the question. */
-const maxAnswerBytes = 16 * 1024 * 1024
+export const maxAnswerBytes = 16 * 1024 * 1024
 
 /** Room beside the generations for aborts and status calls: KoboldCpp hangs at 24 open connections. */
 const sideConnections = 8
@@ -179,9 +179,12 @@ const utf8 = new TextDecoder()
 const connectTimeout = new Error("no connection within 3 seconds")
 const oversized = new Error("its answer is larger than any answer should be")
 
+/** What a call comes to whose answer is not read to its end. */
+export const oversizedAnswer: BrokenCall = { reached: true, oversized: true, reason: oversized.message }
+
 const describe = (error: unknown): BrokenCall => {
   if (error === connectTimeout) return { reached: false, oversized: false, reason: connectTimeout.message }
-  if (error === oversized) return { reached: true, oversized: true, reason: oversized.message }
+  if (error === oversized) return oversizedAnswer
   const absent = whyUnreached(error)
   return { reached: absent === undefined, oversized: false, reason: absent ?? brokenConnection }
 }

@@ -67,6 +67,15 @@ layer(running(without), { excludeTestServices: true })("a stream", (it) => {
       )
     }
 
+    it.effect(`of ${surface.name} that is answered whole is read no further than any answer`, () =>
+      Effect.gen(function* () {
+        const answer = yield* ask(surface, { raw: "x".repeat(17 << 20) })
+        assertFailed(surface, answer, "api_response_format_error")
+        assert.include(answer.text, "its answer is larger than any answer should be")
+        yield* answer.rest
+      })
+    )
+
     for (const { code, name, step } of badSteps) {
       it.effect(`of ${surface.name} that ${name} after a token tells ${code} in its last event`, () =>
         Effect.gen(function* () {
