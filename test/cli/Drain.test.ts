@@ -2,9 +2,12 @@ import { Agent } from "node:http"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { beginningOf } from "../support/BadSteps.ts"
 import { send, until } from "../support/Http.ts"
 import { clientsInALoop } from "../support/Outcome.ts"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
+import { openStream } from "../support/StreamingClient.ts"
+import { surfaces } from "../support/Surfaces.ts"
 import { eventually } from "../support/TestService.ts"
 import { Program, start } from "./Program.ts"
 
@@ -56,6 +59,66 @@ describe("SIGTERM under load", () => {
           assert.strictEqual(backend.answered(), backend.calls.length)
           assert.strictEqual(backend.aborts.length, 0)
         })
+    )
+  })
+})
+
+/** An event that every endpoint's reader finds its own in. */
+const anyEvent = (token: string, finish_reason: string | null) =>
+  `data: ${JSON.stringify({
+    ...{ token, finish_reason },
+    choices: [{ index: 0, delta: { content: token }, text: token, finish_reason }]
+  })}\n\n`
+
+describe("SIGTERM with streams open", () => {
+  layer(Program.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    /** A service with a stream open on every surface, each of which has told one token. */
+    const setUp = Effect.fnUntraced(function* (graceSeconds: string) {
+      const backend = yield* scriptedBackend
+      const env = { AI_TICKET_SLOTS: "8", AI_TICKET_SHUTDOWN_GRACE_SECONDS: graceSeconds }
+      const service = yield* start(["serve", "--port", "0", "--koboldcpp-url", backend.url], { env })
+      const url = yield* service.url
+      const streams = yield* Effect.forEach(surfaces, (surface) =>
+        Effect.gen(function* () {
+          backend.script({ [surface.endpoint]: [{ pieces: beginningOf(surface, ["so"]), after: "hang" }] })
+          const client = yield* openStream(url, surface.path, surface.request)
+          yield* eventually(() => surface.read(client.text()).text === "so")
+          return { client, surface }
+        })
+      )
+      service.child.kill("SIGTERM")
+      yield* until(readiness(url), (seen) => seen === 503)
+      return { backend, service, streams }
+    })
+
+    it.effect("lets them come to their ends", () =>
+      Effect.gen(function* () {
+        const { backend, service, streams } = yield* setUp("30")
+        backend.feed(anyEvent(" far", null))
+        backend.feed(anyEvent("", "stop"))
+        yield* eventually(() => streams.every(({ client }) => client.ended()))
+        for (const { client, surface } of streams) {
+          assert.deepInclude(surface.read(client.text()), { text: "so far", finishReason: "stop", complete: true })
+        }
+        assert.strictEqual(yield* service.exited, 0)
+        assert.strictEqual(backend.aborts.length, 0)
+      })
+    )
+
+    it.effect("tells those that outlive the grace period, and aborts them", () =>
+      Effect.gen(function* () {
+        const { backend, service, streams } = yield* setUp("0.2")
+        yield* eventually(() => streams.every(({ client }) => client.ended()))
+        for (const { client, surface } of streams) {
+          assert.deepInclude(surface.read(client.text()), { text: "so", error: "shutting_down", complete: true })
+        }
+        assert.strictEqual(yield* service.exited, 0)
+        assert.strictEqual(service.stderr(), "")
+        assert.sameMembers(
+          backend.aborts.map(({ genkey }) => genkey),
+          backend.calls.map(({ body }) => body["genkey"])
+        )
+      })
     )
   })
 })

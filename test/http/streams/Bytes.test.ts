@@ -70,6 +70,7 @@ layer(running(), { excludeTestServices: true })("the bytes of a stream", (it) =>
         assert.strictEqual(headers.get("x-request-processed-by"), "ai-ticket")
         assert.strictEqual(headers.get("x-request-id"), "mine")
         assert.strictEqual(headers.get("content-length"), null)
+        assert.include(backend.calls.at(-1)?.body, { stream: true })
         assert.match(headers.get("server-timing") ?? "", /^queue;dur=[\d.]+, backend;dur=[\d.]+, total;dur=[\d.]+$/)
       })
     )
