@@ -1,6 +1,7 @@
 import { ServerResponse } from "node:http"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -117,7 +118,8 @@ export class EventStream extends Context.Service<
           })
           const unread = yield* Effect.scoped(
             Effect.gen(function* () {
-              const pull = yield* Stream.toPull(stream)
+              // `Stream.toPull` would copy the fiber's context for each token.
+              const pull = yield* Channel.toPullScoped(Stream.toChannel(stream), yield* Effect.scope)
               const first = yield* Effect.catchIf(pull, Cause.isDone, () => Effect.succeed([]))
               yield* head(response, framing)
               yield* Effect.forkScoped(keepAlong(writer))

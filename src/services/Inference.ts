@@ -22,6 +22,7 @@ import { Metrics } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { Settings } from "./Settings.ts"
+import { startingWith } from "./StartingWith.ts"
 import { makeTimer } from "./Timer.ts"
 import { Slot, type Suits, WaitingLine } from "./WaitingLine.ts"
 
@@ -155,15 +156,15 @@ export class Inference extends Context.Service<
             return begin(request, ending).pipe(
               Effect.provideService(Deadline, at),
               endedBy(ending),
-              Effect.map(({ backend, endpoint, model, parts }) =>
-                Stream.concat(
-                  Stream.succeed<AnswerPart>({
-                    ...{ _tag: "Start", backend, endpoint },
-                    ...(model === undefined ? {} : { model })
-                  }),
-                  Stream.fromPull(Effect.succeed(parts))
+              Effect.map(({ backend, endpoint, model, parts }) => {
+                const start: AnswerPart = {
+                  ...{ _tag: "Start", backend, endpoint },
+                  ...(model === undefined ? {} : { model })
+                }
+                return Stream.fromPull(
+                  Effect.succeed(startingWith<AnswerParts, BackendError | CutShort>([start], parts))
                 )
-              )
+              })
             )
           })
         )
@@ -242,3 +243,5 @@ const requestOf = ({ parameters, prompt }: InferenceEvent): GenerationRequest =>
   prompt,
   parameters
 })
+
+type AnswerParts = readonly [AnswerPart, ...ReadonlyArray<AnswerPart>]

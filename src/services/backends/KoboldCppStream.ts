@@ -8,11 +8,12 @@ import type { CutShort } from "../../domain/Failure.ts"
 import { type Generation, type GenerationRequest, mustHaveText } from "../../domain/Generation.ts"
 import type { Begun, Endpoint, Parts } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
+import { startingWith } from "../StartingWith.ts"
 import { Slot } from "../WaitingLine.ts"
 import { surely } from "./KoboldCppAbort.ts"
 import { type AttemptParts, failuresOf, isSuccess, mayGenerate, readAnswer } from "./KoboldCppAttempt.ts"
 import type { WireEndpoint } from "./KoboldCppWire.ts"
-import { hasText, readParts, type StreamFault, startingWith, untilFirstText } from "./StreamParts.ts"
+import { hasText, readParts, type StreamFault, untilFirstText } from "./StreamParts.ts"
 import { type BrokenCall, maxAnswerBytes, type OpenAnswer, oversizedAnswer } from "./Transport.ts"
 
 /** One attempt whose answer comes as a stream. */

@@ -140,13 +140,3 @@ const tells = (part: GenerationPart): boolean => part._tag === "End" || hasText(
 /** Whether a part says more than white space. */
 export const hasText = (part: GenerationPart): boolean =>
   part._tag === "Text" && (part.toolCalls !== undefined || part.text.trim() !== "")
-
-/** What a stream that has given its first parts goes on with. */
-export const startingWith = <E>(first: Parts, rest: Pull.Pull<Parts, E>): Pull.Pull<Parts, E> => {
-  let given = false
-  return Effect.suspend(() => {
-    if (given) return rest
-    given = true
-    return Effect.succeed(first)
-  })
-}
