@@ -110,7 +110,7 @@ export const scriptedBackend = Effect.acquireRelease(
         if (path.endsWith("/extra/generate/check") && soFar !== undefined) {
           return json(response, 200, { results: [{ text: soFar }] })
         }
-        if (path.endsWith("/extra/tokencount")) {
+        if (path.endsWith("/extra/tokencount") && generated.size > 0) {
           return json(response, 200, { value: tokensOf(String(body["prompt"])).length })
         }
         if (path.endsWith("/extra/perf")) return json(response, 200, { idle: 1, queue: 0 })
