@@ -24,9 +24,15 @@ export const decodeEvent = (input: unknown): Result.Result<InferenceEvent, Event
   const { object, prompt } = extractContent(input["content"])
   if (prompt === undefined) return Result.fail(new PromptExtractionFailed())
   return Result.map(decodeSampling(object === undefined ? [input] : [object, input]), (parameters) => {
-    const id = input["id"]
-    return { ...(isEventId(id) ? { id } : {}), prompt, parameters }
+    const id = eventId(input)
+    return { ...(id === undefined ? {} : { id }), prompt, parameters }
   })
+}
+
+/** The sender's own name for an event, whatever else is wrong with it: a number, or a string that isn't empty. */
+export const eventId = (input: unknown): string | number | undefined => {
+  const id = isJsonObject(input) ? input["id"] : undefined
+  return isEventId(id) ? id : undefined
 }
 
 /**
