@@ -48,11 +48,12 @@ export class InvalidParameter extends Schema.TaggedError<InvalidParameter>()("In
 }
 
 export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("PayloadTooLarge", {
-  limitBytes: Schema.Int
+  limitBytes: Schema.Int,
+  what: Schema.optionalKey(Schema.Literals(["body", "line"]))
 }) {
   readonly code = "payload_too_large"
   override get message() {
-    return `The body is over the limit of ${counted(this.limitBytes, "byte")}.`
+    return `The ${this.what ?? "body"} is over the limit of ${counted(this.limitBytes, "byte")}.`
   }
 }
 
