@@ -24,6 +24,7 @@ import { makeObserve } from "./Observe.ts"
 import { operationsRoutes } from "./OperationsRoutes.ts"
 import { openAiRoutes } from "./openai/OpenAiRoutes.ts"
 import { RequestBody } from "./RequestBody.ts"
+import { ResponseWriter } from "./ResponseWriter.ts"
 
 /** What every request passes, from the outside in; requests for no route at all pass it too. */
 const edge = HttpRouter.middleware(
@@ -87,6 +88,6 @@ export const layer = drainFirst.pipe(
   Layer.provide(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: exactPaths })),
   Layer.provide(Layer.merge(EventStream.layer, JsonWork.layer)),
   Layer.provideMerge(koboldServices),
-  Layer.provide(Layer.merge(Cancellations.layer, RequestBody.layer)),
+  Layer.provide(Layer.mergeAll(Cancellations.layer, RequestBody.layer, ResponseWriter.layer)),
   Layer.provideMerge(NodeServer.layer)
 )
