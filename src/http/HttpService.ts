@@ -11,6 +11,7 @@ import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
+import { BodyRoom } from "./BodyRoom.ts"
 import { cancelRoute } from "./CancelRoute.ts"
 import { makeCors } from "./Cors.ts"
 import { eventRoute } from "./EventRoute.ts"
@@ -89,5 +90,6 @@ export const layer = drainFirst.pipe(
   Layer.provide(Layer.merge(EventStream.layer, JsonWork.layer)),
   Layer.provideMerge(koboldServices),
   Layer.provide(Layer.mergeAll(Cancellations.layer, RequestBody.layer, ResponseWriter.layer)),
+  Layer.provide(BodyRoom.layer),
   Layer.provideMerge(NodeServer.layer)
 )

@@ -3,16 +3,20 @@ import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import { type CutShort, type Failure, InvalidParameter, InvalidRequest } from "../domain/Failure.ts"
+import { type CutShort, type Failure, InvalidRequest } from "../domain/Failure.ts"
 import { Cancellations } from "../services/Cancellations.ts"
 import { CurrentRequest, ownerOf } from "../services/CurrentRequest.ts"
 import { either, none } from "../services/Ending.ts"
 import type { EventOptions } from "../services/Inference.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { RequestBody } from "./RequestBody.ts"
+import { type BodyType, readTimeout, whyUnreadable } from "./RequestHead.ts"
 
 /** `application/json` and `application/*+json`, with any parameters. */
-const jsonType = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i
+const jsonType: BodyType = {
+  pattern: /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i,
+  expected: "application/json"
+}
 
 /** How strict a route is with what its clients send. */
 export interface JsonWorkOptions {
@@ -46,11 +50,10 @@ export class JsonWork extends Context.Service<
         lifecycle.work((ending) =>
           Effect.withFiber<A, Failure, R>((fiber) => {
             const { headers } = request
-            const refused = anyContentType ? undefined : whyNotJson(headers["content-type"])
-            const timeout = readTimeout(headers["x-request-timeout"])
+            const refused = whyUnreadable(headers, anyContentType ? undefined : jsonType)
+            const timeout = readTimeout(headers)
             if (Result.isFailure(timeout)) return Effect.fail(timeout.failure)
             if (refused !== undefined) return Effect.fail(refused)
-            if ((headers["content-encoding"] ?? "identity") !== "identity") return Effect.fail(compressed)
             const record = fiber.getRef(CurrentRequest)
             const cancelled =
               record === undefined ? none : cancellations.endingOf({ owner: ownerOf(record), id: record.id })
@@ -75,16 +78,3 @@ const parse = (text: string): Result.Result<unknown, InvalidRequest> =>
     Result.try((): unknown => JSON.parse(text)),
     () => new InvalidRequest({ details: "the body is not JSON" })
   )
-
-const whyNotJson = (contentType = ""): InvalidRequest | undefined =>
-  jsonType.test(contentType) ? undefined : new InvalidRequest({ details: "the content type must be application/json" })
-
-const compressed = new InvalidRequest({ details: "compressed bodies are not read" })
-
-const readTimeout = (text: string | undefined): Result.Result<Pick<EventOptions, "timeout">, InvalidParameter> => {
-  if (text === undefined) return Result.succeed({})
-  const seconds = /^\d{1,9}(\.\d{1,6})?$/.test(text.trim()) ? Number(text) : 0
-  return seconds > 0
-    ? Result.succeed({ timeout: seconds * 1000 })
-    : Result.fail(new InvalidParameter({ parameter: "X-Request-Timeout", expected: "a number of seconds above 0" }))
-}

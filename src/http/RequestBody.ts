@@ -3,9 +3,16 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
-import { InvalidRequest, Overloaded, PayloadTooLarge, RequestTimeout, type ShuttingDown } from "../domain/Failure.ts"
+import {
+  InvalidRequest,
+  type Overloaded,
+  PayloadTooLarge,
+  RequestTimeout,
+  type ShuttingDown
+} from "../domain/Failure.ts"
 import type { Ending } from "../services/Ending.ts"
 import { Settings } from "../services/Settings.ts"
+import { BodyRoom, noRoom } from "./BodyRoom.ts"
 
 /** The events by which the server tells whoever reads a body that it won't come: its rest is overdue, or nonsense. */
 export const overdueBody = "ai-ticket overdue body"
@@ -13,9 +20,6 @@ export const brokenBody = "ai-ticket broken body"
 
 /** Why there is no body. */
 type Unread = PayloadTooLarge | InvalidRequest | RequestTimeout | Overloaded | ShuttingDown
-
-/** How many bodies of the largest size may be in memory at once while they are received. */
-const largestBodiesAtOnce = 64
 
 /**
  * Reads request bodies, each up to the limit and all together up to 64 times that: the waiting line only bounds those
@@ -36,8 +40,9 @@ export class RequestBody extends Context.Service<
 >()("ai-ticket/http/RequestBody") {
   static readonly layer = Layer.effect(
     RequestBody,
-    Effect.map(Settings, ({ maxBodyBytes: limitBytes }) => {
-      let received = 0
+    Effect.gen(function* () {
+      const { maxBodyBytes: limitBytes } = yield* Settings
+      const room = yield* BodyRoom
       return RequestBody.of({
         read: (request, ending) =>
           Effect.callback((resume) => {
@@ -53,12 +58,10 @@ export class RequestBody extends Context.Service<
             }
             const onData = (chunk: Uint8Array) => {
               bytes += chunk.length
-              received += chunk.length
+              const fits = room.take(chunk.length)
               chunks.push(chunk)
               if (bytes > limitBytes) finish(Effect.fail(new PayloadTooLarge({ limitBytes })))
-              else if (received > limitBytes * largestBodiesAtOnce) {
-                finish(Effect.fail(new Overloaded({ retryAfterMillis: 1000 })))
-              }
+              else if (!fits) finish(Effect.fail(noRoom))
             }
             const onEnd = () => finish(decode(chunks))
             const onError = () => finish(unreadable)
@@ -73,7 +76,7 @@ export class RequestBody extends Context.Service<
             let forget = () => {}
             const stop = () => {
               forget()
-              received -= bytes
+              room.give(bytes)
               bytes = 0
               for (const [event, listener] of listeners) incoming.off(event, listener)
             }
