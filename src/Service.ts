@@ -3,6 +3,7 @@ import * as Layer from "effect/Layer"
 import * as HttpService from "./http/HttpService.ts"
 import { Auth } from "./services/Auth.ts"
 import * as Core from "./services/Core.ts"
+import { InferencePipeline } from "./services/InferencePipeline.ts"
 import { Lifecycle } from "./services/Lifecycle.ts"
 import { Models } from "./services/Models.ts"
 import { RateLimit } from "./services/RateLimit.ts"
@@ -11,6 +12,7 @@ import { Readiness } from "./services/Readiness.ts"
 /** The whole service, listening; it needs nothing but its settings. */
 export const layer = HttpService.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer, Models.layer)),
+  Layer.provideMerge(InferencePipeline.layer),
   Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),
   Layer.provide(NodeServices.layer)
 )

@@ -71,7 +71,8 @@ const internalError = (path: string) =>
     status: wentWrong.status_code
   })
 
-const wentWrong = Failure.bodyFor("internal_error", "Something in ai-ticket went wrong.")
+/** What is told of a bug. */
+export const wentWrong = Failure.bodyFor("internal_error", "Something in ai-ticket went wrong.")
 
 const toFailure = (error: unknown, request: HttpServerRequest.HttpServerRequest): Failure.Failure | undefined => {
   if (Failure.isFailure(error)) return error

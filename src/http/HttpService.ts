@@ -11,11 +11,14 @@ import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
+import { BatchEvents } from "./BatchEvents.ts"
+import { BodyLines } from "./BodyLines.ts"
 import { BodyRoom } from "./BodyRoom.ts"
 import { cancelRoute } from "./CancelRoute.ts"
 import { makeCors } from "./Cors.ts"
 import { eventRoute } from "./EventRoute.ts"
 import { EventStream } from "./EventStream.ts"
+import { eventsRoute } from "./EventsRoute.ts"
 import { renderFailure } from "./FailureResponse.ts"
 import { makeGuard } from "./Guard.ts"
 import { JsonWork } from "./JsonWork.ts"
@@ -53,7 +56,7 @@ const edge = HttpRouter.middleware(
   { global: true }
 )
 
-const routes = Layer.mergeAll(edge, cancelRoute, eventRoute, koboldRoutes, openAiRoutes, operationsRoutes)
+const routes = Layer.mergeAll(edge, cancelRoute, eventRoute, eventsRoute, koboldRoutes, openAiRoutes, operationsRoutes)
 
 /** A path is one spelling, so that what is guarded and what is routed can't differ. */
 const exactPaths = { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false } as const
@@ -87,7 +90,7 @@ const drainFirst = Layer.effectDiscard(
 /** The service over HTTP, from listening to drained. */
 export const layer = drainFirst.pipe(
   Layer.provide(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: exactPaths })),
-  Layer.provide(Layer.merge(EventStream.layer, JsonWork.layer)),
+  Layer.provide(Layer.mergeAll(EventStream.layer, JsonWork.layer, BatchEvents.layer, BodyLines.layer)),
   Layer.provideMerge(koboldServices),
   Layer.provide(Layer.mergeAll(Cancellations.layer, RequestBody.layer, ResponseWriter.layer)),
   Layer.provide(BodyRoom.layer),

@@ -13,6 +13,7 @@ import {
 import type { Ending } from "../services/Ending.ts"
 import { Settings } from "../services/Settings.ts"
 import { BodyRoom, noRoom } from "./BodyRoom.ts"
+import { writeContinue } from "./RequestHead.ts"
 
 /** The events by which the server tells whoever reads a body that it won't come: its rest is overdue, or nonsense. */
 export const overdueBody = "ai-ticket overdue body"
@@ -80,9 +81,7 @@ export class RequestBody extends Context.Service<
               bytes = 0
               for (const [event, listener] of listeners) incoming.off(event, listener)
             }
-            if (request.headers["expect"]?.toLowerCase() === "100-continue") {
-              NodeHttpServerRequest.toServerResponse(request).writeContinue()
-            }
+            writeContinue(request)
             for (const [event, listener] of listeners) incoming.on(event, listener)
             forget = ending((error) => finish(Effect.fail(error)))
             return Effect.sync(stop)

@@ -1,4 +1,6 @@
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import type * as Headers from "effect/http/Headers"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Result from "effect/Result"
 import { InvalidParameter, InvalidRequest } from "../domain/Failure.ts"
 import type { EventOptions } from "../services/Inference.ts"
@@ -29,4 +31,10 @@ export const readTimeout = (
   return seconds > 0
     ? Result.succeed({ timeout: seconds * 1000 })
     : Result.fail(new InvalidParameter({ parameter: "X-Request-Timeout", expected: "a number of seconds above 0" }))
+}
+
+/** Tells a client to go on that waits to be told before it sends its body. */
+export const writeContinue = (request: HttpServerRequest.HttpServerRequest): void => {
+  if (request.headers["expect"]?.toLowerCase() !== "100-continue") return
+  NodeHttpServerRequest.toServerResponse(request).writeContinue()
 }

@@ -16,6 +16,8 @@ import { commonHeaders } from "./CommonHeaders.ts"
 /** How an answer begins that is written piece by piece. */
 export interface Opening {
   readonly headers: Readonly<Record<string, string>>
+  /** Sends the head at once, before there is anything to say. */
+  readonly early?: boolean
   /** What is written when nothing else was for a while. It shows proxies, clients and us that the connection lives. */
   readonly keepAlive: string
   /** From then on nobody waits for a slow reader. */
@@ -65,7 +67,7 @@ export class ResponseWriter extends Context.Service<
       }
 
       return ResponseWriter.of({
-        open: Effect.fnUntraced(function* (request, { ending = none, headers, keepAlive }) {
+        open: Effect.fnUntraced(function* (request, { early = false, ending = none, headers, keepAlive }) {
           const response = NodeHttpServerRequest.toServerResponse(request)
           if (!(response instanceof ServerResponse)) return yield* Effect.die("the server speaks HTTP/1 alone")
           const record = yield* CurrentRequest
@@ -79,12 +81,14 @@ export class ResponseWriter extends Context.Service<
             ...common,
             ...headers
           })
+          if (early) response.flushHeaders()
           yield* Effect.forkScoped(keepAlong(response, keepAlive, () => lastWrite))
 
-          const giveUp = Effect.suspend(() => {
-            response.destroy()
-            return Effect.interrupt
-          })
+          // As if the reader had left: that is what it is interrupted for, and logged as.
+          const giveUp = Effect.andThen(
+            Effect.sync(() => response.destroy()),
+            Effect.never
+          )
           return {
             write: (text) =>
               Effect.flatMap(monotonicMillis, (now) => {

@@ -4,6 +4,7 @@ import { generatePaths, koboldRoutes, streamPath } from "./kobold/KoboldPaths.ts
 /** Every route with the methods it takes; the router knows `HEAD` wherever it knows `GET`. */
 export const routeTable = {
   "/event": ["POST"],
+  "/events": ["POST"],
   "/v1/chat/completions": ["POST"],
   "/v1/completions": ["POST"],
   "/v1/models": ["GET", "HEAD"],
@@ -31,7 +32,7 @@ export const allowedMethods = (path: string): ReadonlyArray<string> | undefined 
 /** The path as a label: one of ours, or `other`. */
 export const routeLabel = (path: string): string => routeOf(path) ?? "other"
 
-/** Whether a route asks a model for something. */
+/** Whether a route asks a model for one thing, so that what it took beside the backend's time is overhead. */
 export const isInference = (route: string): boolean => inferenceRoutes.has(route)
 
 const inferenceRoutes: ReadonlySet<string> = new Set<RoutePath>([

@@ -62,7 +62,7 @@ it.layer(running(), { excludeTestServices: true })("paths", (it) => {
     )
   }
 
-  const misspelt = ["/event/", "//event", "/EVENT", "/./event", "/x/../event", "/event/x", "/events", "/", "*", "/%00"]
+  const misspelt = ["/event/", "//event", "/EVENT", "/./event", "/x/../event", "/event/x", "/eventz", "/", "*", "/%00"]
   for (const path of [...misspelt, "/event%20", "/event%2f", "/%zz", "/%ff", "/constructor", "/__proto__"]) {
     it.effect(`${path} is no route`, () =>
       Effect.gen(function* () {

@@ -9,6 +9,7 @@ import * as HttpService from "../../src/http/HttpService.ts"
 import { Auth } from "../../src/services/Auth.ts"
 import * as Core from "../../src/services/Core.ts"
 import { Inference } from "../../src/services/Inference.ts"
+import { InferencePipeline } from "../../src/services/InferencePipeline.ts"
 import { Lifecycle } from "../../src/services/Lifecycle.ts"
 import * as Logging from "../../src/services/Logging.ts"
 import { Models } from "../../src/services/Models.ts"
@@ -29,6 +30,7 @@ export const buggyService = Effect.fnUntraced(function* (
   })
   const context = yield* Layer.build(
     HttpService.layer.pipe(
+      Layer.provide(InferencePipeline.layer),
       Layer.provide(inference),
       Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer, Models.layer)),
       Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),

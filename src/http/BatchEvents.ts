@@ -1,0 +1,89 @@
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
+import { resultLine } from "../domain/Batch.ts"
+import { completionBody } from "../domain/Completion.ts"
+import { eventId } from "../domain/Event.ts"
+import { errorBody, ShuttingDown } from "../domain/Failure.ts"
+import { type Line, readLine } from "../domain/JsonLines.ts"
+import type { RequestRecord } from "../services/CurrentRequest.ts"
+import { type Ending, endedBy } from "../services/Ending.ts"
+import { InferencePipeline } from "../services/InferencePipeline.ts"
+import { Lifecycle } from "../services/Lifecycle.ts"
+import { monotonicMillis } from "../services/MonotonicClock.ts"
+import { RateLimit } from "../services/RateLimit.ts"
+import { Settings } from "../services/Settings.ts"
+import { wentWrong } from "./FailureResponse.ts"
+
+/** What an event of a batch needs to know of its request. */
+export interface BatchRequest {
+  readonly ending: Ending<ShuttingDown>
+  readonly timeout?: Duration.Input
+}
+
+/** What is done with the single events of the batches that come over HTTP. */
+export class BatchEvents extends Context.Service<
+  BatchEvents,
+  {
+    /** Counts an event against its client's limit, and waits where that is used up: a batch is not refused, but slowed. */
+    readonly count: (record: RequestRecord, ending: Ending<ShuttingDown>) => Effect.Effect<void>
+    /** The line of a result: whatever goes wrong with an event is told there. */
+    readonly answer: (line: Line, index: number, request: BatchRequest) => Effect.Effect<string>
+  }
+>()("ai-ticket/http/BatchEvents") {
+  static readonly layer = Layer.effect(
+    BatchEvents,
+    Effect.gen(function* () {
+      const { maxBodyBytes, queueLimit, requestTimeoutSeconds, slots } = yield* Settings
+      const lifecycle = yield* Lifecycle
+      const pipeline = yield* InferencePipeline
+      const rateLimit = yield* RateLimit
+      /** All batches together leave half of the line to those who ask for one thing. */
+      const turns = yield* Semaphore.make(Math.max(slots, Math.floor(queueLimit / 2)))
+
+      const ask = (event: unknown, { ending, timeout = requestTimeoutSeconds * 1000 }: BatchRequest) =>
+        turns
+          .withPermit(
+            Effect.flatMap(monotonicMillis, (startedAt) =>
+              lifecycle.draining()
+                ? Effect.fail(new ShuttingDown())
+                : pipeline.onEvent(event, { ending, startedAt, timeout, patience: timeout })
+            )
+          )
+          .pipe(endedBy(ending))
+
+      return BatchEvents.of({
+        count: (record, ending) => {
+          const counted: Effect.Effect<void> = Effect.suspend(() =>
+            lifecycle.draining()
+              ? Effect.void
+              : Effect.matchEffect(rateLimit.take({ address: record.client, caller: { tokenId: record.tokenId } }), {
+                  onFailure: ({ retryAfterMillis }) => Effect.andThen(Effect.sleep(retryAfterMillis), counted),
+                  onSuccess: () => Effect.void
+                })
+          )
+          return counted.pipe(endedBy(ending), Effect.ignore)
+        },
+        answer: (line, index, request) => {
+          const read = readLine(line, maxBodyBytes)
+          if (Result.isFailure(read)) return Effect.succeed(resultLine(index, undefined, errorBody(read.failure)))
+          const event = read.success
+          const failed = (body: object) => resultLine(index, eventId(event), body)
+          return ask(event, request).pipe(
+            Effect.match({
+              onFailure: (failure) => failed(errorBody(failure)),
+              onSuccess: (completion) => resultLine(index, completion.id, completionBody(completion))
+            }),
+            Effect.catchDefect((defect) =>
+              Effect.as(Effect.logError("internal error", Cause.die(defect)), failed(wentWrong))
+            )
+          )
+        }
+      })
+    })
+  )
+}

@@ -1,0 +1,86 @@
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { resultLine } from "../domain/Batch.ts"
+import { errorBody, InvalidParameter } from "../domain/Failure.ts"
+import { isBlank } from "../domain/JsonLines.ts"
+import { CurrentRequest } from "../services/CurrentRequest.ts"
+import { usualConcurrency } from "../services/InferencePipeline.ts"
+import { Lifecycle } from "../services/Lifecycle.ts"
+import { BatchEvents } from "./BatchEvents.ts"
+import { BodyLines } from "./BodyLines.ts"
+import { type BodyType, readTimeout, whyUnreadable, writeContinue } from "./RequestHead.ts"
+import { ResponseWriter } from "./ResponseWriter.ts"
+
+/** JSON Lines has no registered type, but several names. */
+const jsonLinesType: BodyType = {
+  pattern: /^application\/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines)\s*(?:;|$)/i,
+  expected: "application/jsonl, application/x-ndjson or application/json-lines"
+}
+
+/** `POST /events`: events in, a line each; results out, a line each, as they come. */
+export const eventsRoute = HttpRouter.use((router) =>
+  Effect.gen(function* () {
+    const lifecycle = yield* Lifecycle
+    const bodies = yield* BodyLines
+    const events = yield* BatchEvents
+    const writers = yield* ResponseWriter
+    yield* router.add("POST", "/events", (request) =>
+      lifecycle.work((ending) =>
+        Effect.gen(function* () {
+          const { ordered, timeout } = yield* Effect.fromResult(readHead(request))
+          const record = yield* CurrentRequest
+          writeContinue(request)
+          const writer = yield* writers.open(request, { headers, early: true, keepAlive: "\n", ending })
+          let taken = 0
+          const results = bodies.read(request, ending).pipe(
+            Stream.filter(({ line, release }) => {
+              const blank = isBlank(line)
+              if (blank) release()
+              return !blank
+            }),
+            // The request itself has counted for the first.
+            Stream.tap(() => (taken++ === 0 || record === undefined ? Effect.void : events.count(record, ending))),
+            Stream.mapEffect(
+              ({ line, release }, index) =>
+                Effect.ensuring(events.answer(line, index, { ending, ...timeout }), Effect.sync(release)),
+              { concurrency: usualConcurrency, unordered: !ordered }
+            )
+          )
+          yield* Stream.runForEachArray(results, (lines) => writer.write(lines.join(""))).pipe(
+            // What was still to come is told of in a line of its own.
+            Effect.catch((failure) => {
+              if (record !== undefined) record.error = failure.code
+              return writer.write(resultLine(taken, undefined, errorBody(failure)))
+            })
+          )
+          return yield* writer.end
+        }).pipe(Effect.scoped)
+      )
+    )
+  })
+)
+
+const headers = {
+  "content-type": "application/x-ndjson",
+  // There may be more of the body on its way than is ever read.
+  connection: "close"
+}
+
+const readHead = (request: HttpServerRequest.HttpServerRequest) =>
+  Result.gen(function* () {
+    const timeout = yield* readTimeout(request.headers)
+    const ordered = yield* readOrdered(request.url)
+    const refused = whyUnreadable(request.headers, jsonLinesType)
+    return refused === undefined ? { ordered, timeout } : yield* Result.fail(refused)
+  })
+
+const readOrdered = (target: string): Result.Result<boolean, InvalidParameter> => {
+  const [, query = ""] = target.split("?", 2)
+  const ordered = new URLSearchParams(query).get("ordered") ?? "false"
+  return ordered === "true" || ordered === "false"
+    ? Result.succeed(ordered === "true")
+    : Result.fail(new InvalidParameter({ parameter: "ordered", expected: "true or false" }))
+}
