@@ -42,10 +42,15 @@ export class OpenResponses extends Context.Service<
   }
 >()("ai-ticket/http/NodeServer/OpenResponses") {}
 
+/** Node has an event of its own for requests that wait to be told to send their body. */
+const onEveryRequest = (server: Server, listener: (request: IncomingMessage, response: ServerResponse) => void) => {
+  for (const event of ["request", "checkContinue"] as const) server.prependListener(event, listener)
+}
+
 const countResponses = (server: Server): OpenResponses["Service"] => {
   const settled = Latch.makeUnsafe(true)
   let open = 0
-  server.prependListener("request", (_, response) => {
+  onEveryRequest(server, (_, response) => {
     open += 1
     settled.closeUnsafe()
     response.once("close", () => {
@@ -133,7 +138,7 @@ const makeRefuse = Effect.gen(function* () {
  */
 const answerBadRequests = (server: Server, refuse: (code: ErrorCode, socket: Socket) => void) => {
   const latest = new WeakMap<Socket, readonly [IncomingMessage, ServerResponse]>()
-  server.prependListener("request", (request, response) => latest.set(request.socket, [request, response]))
+  onEveryRequest(server, (request, response) => latest.set(request.socket, [request, response]))
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const [request, response] = latest.get(socket) ?? []
     if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()

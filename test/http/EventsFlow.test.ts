@@ -61,20 +61,24 @@ describe.concurrent("a batch over HTTP", () => {
     })
   )
 
-  it.live("may take longer to send than a request: each line has the time that a body has", () =>
-    Effect.gen(function* () {
-      const { url } = yield* startService({ AI_TICKET_RECEIVE_TIMEOUT_SECONDS: "0.5" })
-      const client = yield* batchClient(url)
-      yield* Effect.repeat(
-        Effect.sync(() => client.write({ content: "p" })),
-        Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(15)])
-      )
-      client.end()
-      const answer = yield* client.answer
-      assert.deepStrictEqual([answer.length, client.ending()], [16, "whole"])
-      assert.deepStrictEqual(new Set(codes(answer)), new Set([undefined]))
-    })
-  )
+  for (const headers of [{}, { expect: "100-continue" }]) {
+    it.live(
+      `may take longer to send than a request: each line has the time that a body has ${JSON.stringify(headers)}`,
+      () =>
+        Effect.gen(function* () {
+          const { url } = yield* startService({ AI_TICKET_RECEIVE_TIMEOUT_SECONDS: "0.5" })
+          const client = yield* batchClient(url, { headers })
+          yield* Effect.repeat(
+            Effect.sync(() => client.write({ content: "p" })),
+            Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(15)])
+          )
+          client.end()
+          const answer = yield* client.answer
+          assert.deepStrictEqual([answer.length, client.ending()], [16, "whole"])
+          assert.deepStrictEqual(new Set(codes(answer)), new Set([undefined]))
+        })
+    )
+  }
 
   it.live("isn't the client's time while its events wait", () =>
     Effect.gen(function* () {
