@@ -117,7 +117,8 @@ const reloads = Stream.callback<void>((queue) =>
 
 const platform = Layer.mergeAll(
   NodeServices.layer,
-  NodeHttpClient.layerNodeHttp,
+  // A batch asks thousands of times.
+  NodeHttpClient.layerNodeHttpOptions({ keepAlive: true }),
   ConfigProvider.layer(ConfigProvider.fromEnv()),
   Layer.succeed(Signals)({ first: Deferred.await(signalled) }),
   Layer.succeed(References.LogToStderr)(true)

@@ -9,7 +9,7 @@ export const exitCodes = {
   done: { code: 0, when: "done; `serve` and `simulate`: ended by a signal, with everything closed" },
   refused: {
     code: 1,
-    when: "the service said no or isn't ready, what answered isn't ai-ticket, or the start failed for a reason outside the settings"
+    when: "the service said no or isn't ready, an event of a batch failed, what answered isn't ai-ticket, or the start failed for a reason outside the settings"
   },
   usage: { code: 2, when: "a wrong flag, argument, subcommand or setting" },
   unreachable: { code: 3, when: "the service could not be reached, or didn't answer in time" },

@@ -52,8 +52,8 @@ export const samplingFlags = {
   )
 }
 
-/** The flags' values, by the wire's names; what wasn't given isn't there. */
-export const samplingFields = (values: {
+/** What was given of them. */
+export interface SamplingValues {
   readonly temperature: Option.Option<number>
   readonly maxTokens: Option.Option<number>
   readonly topP: Option.Option<number>
@@ -61,7 +61,10 @@ export const samplingFields = (values: {
   readonly seed: Option.Option<number>
   readonly stop: ReadonlyArray<string>
   readonly model: Option.Option<string>
-}) => ({
+}
+
+/** The flags' values, by the wire's names; what wasn't given isn't there. */
+export const samplingFields = (values: SamplingValues) => ({
   temperature: Option.getOrUndefined(values.temperature),
   max_tokens: Option.getOrUndefined(values.maxTokens),
   top_p: Option.getOrUndefined(values.topP),

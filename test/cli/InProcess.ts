@@ -7,12 +7,16 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
 import * as Cli from "../../src/cli/Cli.ts"
 import { type EndingSignal, Signals } from "../../src/cli/Signals.ts"
 
 interface InProcessOptions {
   readonly env?: Record<string, string>
   readonly terminal?: boolean
+  /** Stdout is a terminal if stderr is, unless this says otherwise. */
+  readonly stdoutTerminal?: boolean
+  readonly stdin?: string
   /** The first signal, which may wait for something on stderr; without it none comes. */
   readonly signal?: (stderr: () => string) => Effect.Effect<EndingSignal>
 }
@@ -38,7 +42,8 @@ export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<str
     stdout: () => Sink.forEach(capture),
     stderr: () => Sink.forEach(captureError),
     stdinIsTerminal: terminal,
-    stdoutIsTerminal: terminal,
+    stdoutIsTerminal: options.stdoutTerminal === undefined ? terminal : Effect.succeed(options.stdoutTerminal),
+    stdin: options.stdin === undefined ? Stream.empty : Stream.make(Buffer.from(options.stdin)),
     stderrIsTerminal: terminal
   })
   const console: Console.Console = {

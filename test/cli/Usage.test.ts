@@ -52,21 +52,24 @@ describe("a wrong command line", () => {
 })
 
 describe("help that was asked for", () => {
-  it.effect.each(["", "prompt", "health", "serve", "simulate", "config"])("%s --help: stdout, exit 0", (command) =>
-    Effect.gen(function* () {
-      const { code, stderr, stdout } = yield* runInProcess([command, "--help"].filter((word) => word !== ""))
-      assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-      assert.include(stdout, "USAGE")
-      assert.include(stdout, "--accent")
-      assert.notInclude(stdout, escapeCharacter)
-    })
+  it.effect.each(["", "prompt", "batch", "health", "serve", "simulate", "config"])(
+    "%s --help: stdout, exit 0",
+    (command) =>
+      Effect.gen(function* () {
+        const { code, stderr, stdout } = yield* runInProcess([command, "--help"].filter((word) => word !== ""))
+        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+        assert.include(stdout, "USAGE")
+        assert.include(stdout, "--accent")
+        assert.notInclude(stdout, escapeCharacter)
+      })
   )
 
   it.effect.each(["bash", "zsh", "fish", "powershell"])("completions for %s name commands and flags", (shell) =>
     Effect.gen(function* () {
       const { code, stderr, stdout } = yield* runInProcess(["--completions", shell])
       assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-      for (const word of ["prompt", "health", "serve", "simulate", "config", "max-tokens"]) assert.include(stdout, word)
+      for (const word of ["prompt", "batch", "health", "serve", "simulate", "config", "max-tokens"])
+        assert.include(stdout, word)
     })
   )
 
