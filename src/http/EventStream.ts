@@ -1,12 +1,9 @@
-import { ServerResponse } from "node:http"
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
@@ -14,11 +11,8 @@ import type { InferenceFailure } from "../domain/Failure.ts"
 import type { AnswerPart } from "../domain/Generation.ts"
 import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { AlsoTold } from "../services/Ending.ts"
-import { Lifecycle } from "../services/Lifecycle.ts"
-import { monotonicMillis } from "../services/MonotonicClock.ts"
-import { Settings } from "../services/Settings.ts"
-import { commonHeaders } from "./CommonHeaders.ts"
-import { type EventWriter, makeEventWriter, type Stalled } from "./EventWriter.ts"
+import type { EventWriter, Stalled } from "./EventWriter.ts"
+import { ResponseWriter } from "./ResponseWriter.ts"
 
 /** How a surface writes an answer's parts as server-sent events; one for each response, since it may count. */
 export interface Framing {
@@ -53,36 +47,7 @@ export class EventStream extends Context.Service<
   static readonly layer = Layer.effect(
     EventStream,
     Effect.gen(function* () {
-      const lifecycle = yield* Lifecycle
-      const { streamKeepAliveSeconds, streamStallSeconds } = yield* Settings
-      const scope = yield* Effect.scope
-
-      const head = Effect.fnUntraced(function* (response: ServerResponse, framing: Framing) {
-        const record = yield* CurrentRequest
-        const common =
-          record === undefined
-            ? {}
-            : commonHeaders(record, (yield* monotonicMillis) - record.startedAt, lifecycle.draining())
-        response.writeHead(200, {
-          "content-type": "text/event-stream; charset=utf-8",
-          "cache-control": "no-cache",
-          // Nginx, and whoever takes after it, would gather the events.
-          "x-accel-buffering": "no",
-          ...common,
-          ...framing.headers
-        })
-      })
-
-      /** Writes a comment whenever nothing else was written for a while, and while the reader keeps up. */
-      const keepAlong = (writer: EventWriter) => {
-        const silence = streamKeepAliveSeconds * 1000
-        const watch: Effect.Effect<never> = Effect.flatMap(monotonicMillis, (now) => {
-          const left = writer.lastWrite() + silence - now
-          if (left <= 0) writer.comment(keepAlive)
-          return Effect.andThen(Effect.sleep(left > 0 ? left : silence), watch)
-        })
-        return watch
-      }
+      const writers = yield* ResponseWriter
 
       /** Writes the parts as they come. Gives what is still to be written: how the stream broke off, or nothing. */
       const pour = (
@@ -110,29 +75,18 @@ export class EventStream extends Context.Service<
 
       return EventStream.of({
         respond: Effect.fnUntraced(function* (request, stream, framing) {
-          const response = NodeHttpServerRequest.toServerResponse(request)
-          if (!(response instanceof ServerResponse)) return yield* Effect.die("the server speaks HTTP/1 alone")
-          const writer = makeEventWriter(response, {
-            clock: yield* Clock.Clock,
-            stallMillis: streamStallSeconds * 1000
-          })
-          const unread = yield* Effect.scoped(
+          const writer = yield* writers.make(request)
+          const last = yield* Effect.scoped(
             Effect.gen(function* () {
               // `Stream.toPull` would copy the fiber's context for each token.
               const pull = yield* Channel.toPullScoped(Stream.toChannel(stream), yield* Effect.scope)
               const first = yield* Effect.catchIf(pull, Cause.isDone, () => Effect.succeed([]))
-              yield* head(response, framing)
-              yield* Effect.forkScoped(keepAlong(writer))
-              const last = yield* Effect.catch(pour(pull, first, framing, writer), () => {
-                response.destroy()
-                return Effect.interrupt
-              })
-              return writer.end(last)
+              const headers = { "content-type": "text/event-stream; charset=utf-8", ...framing.headers }
+              yield* writer.begin({ headers, keepAlive })
+              return yield* Effect.catch(pour(pull, first, framing, writer), () => writer.giveUp)
             })
           ).pipe(Effect.provideService(AlsoTold, writer.hurry))
-          // Nothing is held for it any more but its connection.
-          if (unread !== undefined) yield* Effect.forkIn(unread, scope)
-          return sent
+          return yield* writer.finish(last)
         })
       })
     })
@@ -140,6 +94,3 @@ export class EventStream extends Context.Service<
 }
 
 type Parts = readonly [AnswerPart, ...ReadonlyArray<AnswerPart>]
-
-/** What is left to say of a response that has been written: its status, for log and metrics. */
-const sent = HttpServerResponse.empty({ status: 200 })

@@ -33,7 +33,14 @@ export const eventsRoute = HttpRouter.use((router) =>
           const { ordered, timeout } = yield* Effect.fromResult(readHead(request))
           const record = yield* CurrentRequest
           writeContinue(request)
-          const writer = yield* writers.open(request, { headers, early: true, keepAlive: "\n", ending })
+          const writer = yield* writers.make(request)
+          yield* writer.begin({ headers, early: true, keepAlive: "\n" })
+          // From then on nobody waits for a slow reader.
+          yield* Effect.acquireRelease(
+            Effect.sync(() => ending(writer.hurry)),
+            (forget) => Effect.sync(forget)
+          )
+          const write = (text: string) => Effect.catch(writer.write(text) ?? Effect.void, () => writer.giveUp)
           let taken = 0
           const results = bodies.read(request, ending).pipe(
             Stream.filter(({ line, release }) => {
@@ -49,14 +56,14 @@ export const eventsRoute = HttpRouter.use((router) =>
               { concurrency: usualConcurrency, unordered: !ordered }
             )
           )
-          yield* Stream.runForEachArray(results, (lines) => writer.write(lines.join(""))).pipe(
+          yield* Stream.runForEachArray(results, (lines) => write(lines.join(""))).pipe(
             // What was still to come is told of in a line of its own.
             Effect.catch((failure) => {
               if (record !== undefined) record.error = failure.code
-              return writer.write(resultLine(taken, undefined, errorBody(failure)))
+              return write(resultLine(taken, undefined, errorBody(failure)))
             })
           )
-          return yield* writer.end
+          return yield* writer.finish("")
         }).pipe(Effect.scoped)
       )
     )
