@@ -7,12 +7,10 @@
  * prints what it measured.
  */
 
-import { type ChildProcess, spawn } from "node:child_process"
-import { readFileSync } from "node:fs"
 import { availableParallelism, cpus } from "node:os"
-import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import autocannon from "autocannon"
+import { endAll, firstMatch, residentMegabytes, serviceCommand, start, token } from "./processes.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -26,38 +24,7 @@ const rounds = Number(options.rounds)
 const seconds = Number(options.seconds)
 const connections = Number(options.connections)
 
-const token = "bench-token"
 const body = JSON.stringify({ content: { prompt: "Why does the printer on the second floor blink?", max_tokens: 64 } })
-/** As `npm start` and the container start it. */
-const serviceCommand = [
-  ...["--max-semi-space-size=8", "--heap-growing-percent=20", "--no-parallel-scavenge"],
-  ...["dist/ai-ticket.js", "serve"]
-]
-const children: Array<ChildProcess> = []
-
-const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) => {
-  const child = spawn(process.execPath, [...args], {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "inherit"]
-  })
-  children.push(child)
-  return child
-}
-
-/** The first line that matches, and from then on the output is read and thrown away. */
-const firstMatch = (child: ChildProcess, pattern: RegExp) =>
-  new Promise<string>((resolve, reject) => {
-    if (child.stdout === null) return reject(new Error("no output"))
-    createInterface(child.stdout).on("line", (line) => {
-      const found = pattern.exec(line)?.[1]
-      if (found !== undefined) resolve(found)
-    })
-    child.on("exit", (code) => reject(new Error(`exited with ${code}`)))
-  })
-
-const residentMegabytes = (pid: number | undefined): number =>
-  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024
-
 const load = async (url: string, payload: string, pid: number | undefined, duration: number) => {
   let memory = 0
   const watch = setInterval(() => {
@@ -155,5 +122,5 @@ const main = async () => {
 try {
   await main()
 } finally {
-  for (const child of children) child.kill("SIGKILL")
+  endAll()
 }
