@@ -8,10 +8,10 @@ import * as Semaphore from "effect/Semaphore"
 import { resultLine } from "../domain/Batch.ts"
 import { completionBody } from "../domain/Completion.ts"
 import { eventId } from "../domain/Event.ts"
-import { errorBody, ShuttingDown } from "../domain/Failure.ts"
+import { type CutShort, errorBody, ShuttingDown } from "../domain/Failure.ts"
 import { type Line, readLine } from "../domain/JsonLines.ts"
 import type { RequestRecord } from "../services/CurrentRequest.ts"
-import { type Ending, endedBy } from "../services/Ending.ts"
+import { comeTo, type Ending, endedBy } from "../services/Ending.ts"
 import { InferencePipeline } from "../services/InferencePipeline.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { monotonicMillis } from "../services/MonotonicClock.ts"
@@ -21,7 +21,8 @@ import { wentWrong } from "./FailureResponse.ts"
 
 /** What an event of a batch needs to know of its request. */
 export interface BatchRequest {
-  readonly ending: Ending<ShuttingDown>
+  /** A remembered one: it may come before the event does. */
+  readonly ending: Ending<CutShort>
   readonly timeout?: Duration.Input
 }
 
@@ -30,7 +31,7 @@ export class BatchEvents extends Context.Service<
   BatchEvents,
   {
     /** Counts an event against its client's limit, and waits where that is used up: a batch is not refused, but slowed. */
-    readonly count: (record: RequestRecord, ending: Ending<ShuttingDown>) => Effect.Effect<void>
+    readonly count: (record: RequestRecord, ending: Ending<CutShort>) => Effect.Effect<void>
     /** The line of a result: whatever goes wrong with an event is told there. */
     readonly answer: (line: Line, index: number, request: BatchRequest) => Effect.Effect<string>
   }
@@ -48,11 +49,12 @@ export class BatchEvents extends Context.Service<
       const ask = (event: unknown, { ending, timeout = requestTimeoutSeconds * 1000 }: BatchRequest) =>
         turns
           .withPermit(
-            Effect.flatMap(monotonicMillis, (startedAt) =>
-              lifecycle.draining()
-                ? Effect.fail(new ShuttingDown())
-                : pipeline.onEvent(event, { ending, startedAt, timeout, patience: timeout })
-            )
+            Effect.flatMap(monotonicMillis, (startedAt) => {
+              const over = lifecycle.draining() ? new ShuttingDown() : comeTo(ending)
+              return over === undefined
+                ? pipeline.onEvent(event, { ending, startedAt, timeout, patience: timeout })
+                : Effect.fail(over)
+            })
           )
           .pipe(endedBy(ending))
 

@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { InvalidRequest, type Overloaded, RequestTimeout, type ShuttingDown } from "../domain/Failure.ts"
+import { type CutShort, InvalidRequest, type Overloaded, RequestTimeout } from "../domain/Failure.ts"
 import { type Line, makeLineSplitter } from "../domain/JsonLines.ts"
 import { type Ending, either, endedBy } from "../services/Ending.ts"
 import { monotonicMillis } from "../services/MonotonicClock.ts"
@@ -24,7 +24,7 @@ export interface HeldLine {
 }
 
 /** Why a body has no further lines, though it hasn't ended. */
-export type BrokenOff = InvalidRequest | RequestTimeout | Overloaded | ShuttingDown
+export type BrokenOff = InvalidRequest | RequestTimeout | Overloaded | CutShort
 
 /**
  * Reads request bodies line by line, however many there are, and no faster than they are taken: the limit of a body's
@@ -36,7 +36,7 @@ export class BodyLines extends Context.Service<
     /** Blank lines, too. Fails with the ending's error if that comes first. */
     readonly read: (
       request: HttpServerRequest.HttpServerRequest,
-      ending: Ending<ShuttingDown>
+      ending: Ending<CutShort>
     ) => Stream.Stream<HeldLine, BrokenOff>
   }
 >()("ai-ticket/http/BodyLines") {

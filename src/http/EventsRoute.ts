@@ -4,9 +4,11 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { resultLine } from "../domain/Batch.ts"
-import { errorBody, InvalidParameter } from "../domain/Failure.ts"
+import { type CutShort, errorBody, InvalidParameter } from "../domain/Failure.ts"
 import { isBlank } from "../domain/JsonLines.ts"
-import { CurrentRequest } from "../services/CurrentRequest.ts"
+import { Cancellations } from "../services/Cancellations.ts"
+import { CurrentRequest, ownerOf } from "../services/CurrentRequest.ts"
+import { either, none, remembered } from "../services/Ending.ts"
 import { usualConcurrency } from "../services/InferencePipeline.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { BatchEvents } from "./BatchEvents.ts"
@@ -23,21 +25,25 @@ const jsonLinesType: BodyType = {
 /** `POST /events`: events in, a line each; results out, a line each, as they come. */
 export const eventsRoute = HttpRouter.use((router) =>
   Effect.gen(function* () {
+    const cancellations = yield* Cancellations
     const lifecycle = yield* Lifecycle
     const bodies = yield* BodyLines
     const events = yield* BatchEvents
     const writers = yield* ResponseWriter
     yield* router.add("POST", "/events", (request) =>
-      lifecycle.work((ending) =>
+      lifecycle.work((shutdown) =>
         Effect.gen(function* () {
           const { ordered, timeout } = yield* Effect.fromResult(readHead(request))
           const record = yield* CurrentRequest
+          const cancelled =
+            record === undefined ? none : cancellations.endingOf({ owner: ownerOf(record), id: record.id })
+          const ending = yield* remembered(either<CutShort, CutShort>(shutdown, cancelled))
           writeContinue(request)
           const writer = yield* writers.make(request)
           yield* writer.begin({ headers, early: true, keepAlive: "\n" })
           // From then on nobody waits for a slow reader.
           yield* Effect.acquireRelease(
-            Effect.sync(() => ending(writer.hurry)),
+            Effect.sync(() => shutdown(writer.hurry)),
             (forget) => Effect.sync(forget)
           )
           const write = (text: string) => Effect.catch(writer.write(text) ?? Effect.void, () => writer.giveUp)

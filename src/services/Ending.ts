@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 
 /**
  * A reason for which work in hand may have to end before its time, with an error of its own: a deadline, the end of a
@@ -40,6 +41,40 @@ export const AlsoTold = Context.Reference<() => void>("ai-ticket/AlsoTold", { de
 
 /** No reason at all. */
 export const none: Ending<never> = () => () => {}
+
+/** The same ending, remembered for as long as the scope is open: whoever asks for it when it has come is told at once. */
+export const remembered = <E>(ending: Ending<E>): Effect.Effect<Ending<E>, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const ends = new Set<(error: E) => void>()
+        const come: { error?: E } = {}
+        const forget = ending((error) => {
+          if (come.error !== undefined) return
+          come.error = error
+          for (const end of ends) end(error)
+        })
+        return { come, ends, forget }
+      }),
+      ({ forget }) => Effect.sync(forget)
+    ),
+    ({ come, ends }) =>
+      (end) => {
+        if (come.error === undefined) ends.add(end)
+        else end(come.error)
+        return () => ends.delete(end)
+      }
+  )
+
+/** The error of a remembered ending that has come. */
+export const comeTo = <E>(ending: Ending<E>): E | undefined => {
+  let come: E | undefined
+  const forget = ending((error) => {
+    come = error
+  })
+  forget()
+  return come
+}
 
 /**
  * Runs `self` until it ends, or the ending comes: then `self` is interrupted, with all that its interruption cleans up,

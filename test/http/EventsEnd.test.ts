@@ -48,6 +48,29 @@ describe.concurrent("a client that leaves its batch", () => {
   }
 })
 
+describe("a batch that its client cancels", () => {
+  it.live("has what is in hand aborted, and it and the rest told so", () =>
+    Effect.gen(function* () {
+      const { backend, context, url } = yield* startService({ AI_TICKET_SLOTS: "2", AI_TICKET_QUEUE_LIMIT: "10" })
+      const line = Context.get(context, WaitingLine)
+      backend.script({ chat: [{ hang: true }] })
+      const client = yield* batchClient(url, { headers: { "x-request-id": "nightly" } })
+      client.write(...events(20))
+      yield* eventually(() => backend.calls.length === 2)
+      const { status } = yield* send(url, { method: "DELETE", path: "/requests/nightly" })
+      assert.strictEqual(status, 204)
+      const answer = yield* client.answer
+      assert.deepStrictEqual(
+        codes(answer),
+        events(21).map(() => "cancelled")
+      )
+      yield* allAborted(backend)
+      yield* until(line.inUse, (inUse) => inUse === 0)
+      assert.strictEqual(backend.calls.length, 2)
+    })
+  )
+})
+
 /** A service whose scope the test closes itself, as a signal would. */
 const setUp = Effect.fnUntraced(function* (settings: Record<string, string>) {
   const scope = yield* Scope.make()
