@@ -22,7 +22,7 @@ const allAborted = ({ aborts, calls }: ScriptedBackend) =>
     return calls.every(({ body }) => aborted.has(body["genkey"]))
   })
 
-describe.concurrent("a client that leaves its batch", () => {
+describe.concurrent("a client that leaves its batch", { timeout: 20_000 }, () => {
   for (const [what, more] of [
     ["while it has sent all of it", Buffer.alloc(0)],
     [
@@ -79,7 +79,7 @@ const setUp = Effect.fnUntraced(function* (settings: Record<string, string>) {
   return { ...service, stop: Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true }) }
 })
 
-describe.concurrent("a batch when its instance stops", () => {
+describe.concurrent("a batch when its instance stops", { timeout: 20_000 }, () => {
   it.live("has what is in hand answered, and is told of the rest that it must go elsewhere", () =>
     Effect.gen(function* () {
       const { backend, stop, url } = yield* setUp({ AI_TICKET_SLOTS: "2" })
