@@ -4,11 +4,12 @@ import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { serverUrl } from "./Asking.ts"
 import { failure } from "./CommandFailure.ts"
 import { show, showPlain } from "./Output.ts"
 import { notOurs, refusal } from "./Refusal.ts"
 import { seconds } from "./Seconds.ts"
-import { type Answer, send, serverUrl } from "./Server.ts"
+import { type Answer, send } from "./Server.ts"
 import { unlessSignal } from "./Signals.ts"
 
 const HealthBody = Schema.Struct({ status: Schema.String, shutdown_initiated: Schema.Boolean })
@@ -87,9 +88,7 @@ export const health = Command.make(
   },
   Effect.fn("cli.health")(function* (input) {
     const ask = (path: string) =>
-      send(HttpClientRequest.get(`${input.serverUrl}${path}`), {
-        timeoutMillis: Option.getOrElse(input.timeout, () => 10) * 1000
-      })
+      send(HttpClientRequest.get(`${input.serverUrl}${path}`), Option.getOrElse(input.timeout, () => 10) * 1000)
     const answers = yield* unlessSignal(Effect.all([ask("/health"), ask("/ready")], { concurrency: 2 }))
     const report = reportOf(input.serverUrl, ...answers)
     const { health, readiness } = report

@@ -2,23 +2,17 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import { asking, askingFlags, patienceMillis } from "./Asking.ts"
 import { failure } from "./CommandFailure.ts"
 import { show, showPlain } from "./Output.ts"
 import { notOurs, refusal } from "./Refusal.ts"
 import { samplingFields, samplingFlags } from "./SamplingFlags.ts"
-import { seconds } from "./Seconds.ts"
-import { send, serverUrl, token } from "./Server.ts"
+import { send } from "./Server.ts"
 import { unlessSignal } from "./Signals.ts"
 import { withSignOfLife } from "./SignOfLife.ts"
-
-/** How much longer than the service we wait, so that it is the service that tells what went wrong. */
-const graceMillis = 5_000
 
 const CompletionBody = Schema.fromJsonString(Schema.Struct({ completion: Schema.String }))
 const decodeCompletion = Schema.decodeUnknownEffect(CompletionBody)
@@ -35,13 +29,8 @@ export const prompt = Command.make(
     text: Argument.String("text").pipe(
       Argument.withDescription("The prompt, or - to read it from standard input; after -- it may begin with a dash")
     ),
-    serverUrl,
-    token,
+    ...askingFlags,
     ...samplingFlags,
-    timeout: seconds("timeout").pipe(
-      Flag.withDescription("How long the answer may take; the service's own limit if not given"),
-      Flag.optional
-    ),
     json: Flag.Boolean("json").pipe(
       Flag.withDescription("Print the service's JSON answer, whole"),
       Flag.withDefault(false)
@@ -51,24 +40,8 @@ export const prompt = Command.make(
     const answer = yield* unlessSignal(
       Effect.gen(function* () {
         const text = input.text === "-" ? yield* readStdin : input.text
-        const request = HttpClientRequest.post(`${input.serverUrl}/event`).pipe(
-          HttpClientRequest.bodyJsonUnsafe({ content: { prompt: text, ...samplingFields(input) } }),
-          HttpClientRequest.setHeaders({
-            authorization: Option.getOrUndefined(
-              Option.map(input.token, (secret) => `Bearer ${Redacted.value(secret)}`)
-            ),
-            "x-request-timeout": Option.getOrUndefined(Option.map(input.timeout, String))
-          })
-        )
-        return yield* withSignOfLife(
-          send(
-            request,
-            Option.match(input.timeout, {
-              onNone: () => ({}),
-              onSome: (limit) => ({ timeoutMillis: limit * 1000 + graceMillis })
-            })
-          )
-        )
+        const request = asking(input, "/event", { content: { prompt: text, ...samplingFields(input) } })
+        return yield* withSignOfLife(send(request, patienceMillis(input)))
       })
     )
     if (answer.status !== 200) {

@@ -47,7 +47,7 @@ describe("a server that never answers", () => {
           })
         )
       )
-      const asking = yield* send(HttpClientRequest.get("http://host:1/health"), { timeoutMillis: millis }).pipe(
+      const asking = yield* send(HttpClientRequest.get("http://host:1/health"), millis).pipe(
         Effect.provideService(HttpClient.HttpClient, silent),
         Effect.flip,
         Effect.forkChild({ startImmediately: true })
@@ -58,7 +58,7 @@ describe("a server that never answers", () => {
       const error = yield* Fiber.join(asking)
       assert.deepStrictEqual(
         [error.outcome, error.message, left],
-        ["unreachable", `No answer from ai-ticket at http://host:1 within ${told}.`, true]
+        ["unreachable", `No whole answer from ai-ticket at http://host:1 within ${told}.`, true]
       )
     })
   )
