@@ -21,7 +21,7 @@ export const serverUrl = Flag.String("server-url").pipe(
 )
 
 /** `--token`, else `AI_TICKET_TOKEN`. */
-const token = Flag.Redacted("token").pipe(
+export const token = Flag.Redacted("token").pipe(
   Flag.withDescription("The token to be let in with; better kept in AI_TICKET_TOKEN, which no process list shows"),
   Flag.withMetavar("TOKEN"),
   Flag.withFallbackConfig(Config.Redacted("AI_TICKET_TOKEN")),

@@ -2,11 +2,11 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import { serverUrl, token } from "./Asking.ts"
 import { runBatch } from "./batch/Run.ts"
 import { failure } from "./CommandFailure.ts"
 import { samplingFlags } from "./SamplingFlags.ts"
 import { seconds } from "./Seconds.ts"
-import { serverUrl, token } from "./Server.ts"
 import { unlessSignal } from "./Signals.ts"
 
 const yes = (name: string, description: string) =>

@@ -6,8 +6,9 @@ import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
 import { Accent, inAccent } from "./Accent.ts"
 import { failure } from "./CommandFailure.ts"
-import { panel } from "./Panel.ts"
+import { heading, panel } from "./Panel.ts"
 import { printable } from "./Printable.ts"
+import { makeTrim } from "./Trimmed.ts"
 
 /** A result: what goes to stdout, and what it is called on a terminal. */
 export interface Shown {
@@ -18,30 +19,56 @@ export interface Shown {
 /** A result that can't be written, say to a full disk, is not done. */
 const write = Effect.fnUntraced(function* (text: string) {
   const stdio = yield* Stdio.Stdio
-  yield* Effect.mapError(Stream.run(Stream.succeed(`${text}\n`), stdio.stdout()), () =>
+  yield* Effect.mapError(Stream.run(Stream.succeed(text), stdio.stdout()), () =>
     failure("refused", "The result can't be written to standard output.")
   )
+})
+
+/** How titles look on this terminal. */
+const style = Effect.gen(function* () {
+  const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
+  const terminal = yield* Terminal.Terminal
+  const accent = yield* Accent
+  return {
+    columns: yield* terminal.columns,
+    title: (words: string) => (canColor ? inAccent(accent, words) : words)
+  }
 })
 
 /** Prints a result on stdout: in a panel on a terminal, as it is in a pipe. */
 export const show = Effect.fnUntraced(function* ({ text, title }: Shown) {
   const stdio = yield* Stdio.Stdio
-  if (!(yield* stdio.stdoutIsTerminal)) return yield* write(text)
-  const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
-  const terminal = yield* Terminal.Terminal
-  const accent = yield* Accent
-  yield* write(
-    panel(title, printable(text), {
-      columns: yield* terminal.columns,
-      title: (words) => (canColor ? inAccent(accent, words) : words)
+  if (!(yield* stdio.stdoutIsTerminal)) return yield* write(`${text}\n`)
+  yield* write(`${panel(title, printable(text), yield* style)}\n`)
+})
+
+/**
+ * Prints a text on stdout as it comes, without the white space around it: below its title on a terminal, if it has one.
+ * It ends with a line break, and so does the part that has come when the rest doesn't.
+ */
+export const showAsItComes = Effect.fnUntraced(function* <E, R>(pieces: Stream.Stream<string, E, R>, title?: string) {
+  const stdio = yield* Stdio.Stdio
+  const terminal = yield* stdio.stdoutIsTerminal
+  const above = terminal && title !== undefined ? heading(title, yield* style) : ""
+  const trim = makeTrim()
+  let begun = false
+  const put = (piece: string) =>
+    Effect.suspend(() => {
+      const text = trim(piece)
+      if (text === "") return Effect.void
+      const before = begun ? "" : above
+      begun = true
+      return write(before + (terminal ? printable(text) : text))
     })
-  )
+  const endLine = Effect.suspend(() => (begun ? Effect.ignore(write("\n")) : Effect.void))
+  yield* Effect.onError(Stream.runForEach(pieces, put), () => endLine)
+  yield* write("\n")
 })
 
 /** Prints text for another program on stdout; only if it ends up on a terminal after all is it made printable. */
 export const showPlain = Effect.fnUntraced(function* (text: string) {
   const stdio = yield* Stdio.Stdio
-  yield* write((yield* stdio.stdoutIsTerminal) ? printable(text) : text)
+  yield* write(`${(yield* stdio.stdoutIsTerminal) ? printable(text) : text}\n`)
 })
 
 /** Tells whoever is there, on stderr. */

@@ -12,13 +12,20 @@ export interface PanelStyle {
 
 const usual = 80
 const widest = 100
+const widthOf = ({ columns }: PanelStyle): number => Math.min(widest, columns || usual)
+
+/** A line above a text that comes bit by bit, with its line break; nothing on a terminal without room for it. */
+export const heading = (title: string, style: PanelStyle): string => {
+  const rule = widthOf(style) - cellsIn(title) - 4
+  return rule > 0 ? `── ${style.title(title)} ${"─".repeat(rule)}\n` : ""
+}
 
 /**
  * A box around text, for a terminal; a terminal without room for its title gets the text alone. There is no right
  * border: characters of a width that we guess wrongly would break it. The text must be printable.
  */
 export const panel = (title: string, text: string, style: PanelStyle): string => {
-  const width = Math.min(widest, style.columns || usual)
+  const width = widthOf(style)
   const rule = (before: number) => "─".repeat(width - before)
   const besideTitle = cellsIn(title) + 5
   if (width <= besideTitle) return text

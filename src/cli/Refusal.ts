@@ -4,6 +4,16 @@ import { counted } from "../domain/Counted.ts"
 import { failure } from "./CommandFailure.ts"
 import type { Answer } from "./Server.ts"
 
+/** An error as the service tells it, whatever its shape. */
+export interface ToldError {
+  readonly error: string
+  readonly message: string
+  readonly details?: string | null
+}
+
+/** A sentence with its code. */
+export const telling = ({ error, message }: ToldError): string => `${message} (${error})`
+
 const decodeError = Schema.decodeUnknownOption(
   Schema.fromJsonString(
     Schema.Struct({ error: Schema.String, message: Schema.String, details: Schema.NullOr(Schema.String) })
@@ -15,15 +25,15 @@ export const notOurs = (url: string, what: string) =>
   failure("refused", `What listens at ${url} is not ai-ticket: its answer ${what}.`)
 
 /** What the service said instead of an answer, as the failure of a command. */
-export const refusal = (answer: Answer) =>
-  Option.match(decodeError(answer.text), {
+export const refusal = (answer: Answer, decode: (text: string) => Option.Option<ToldError> = decodeError) =>
+  Option.match(decode(answer.text), {
     onNone: () => failure("refused", `The answer has status ${answer.status} and is not one of ai-ticket's.`),
-    onSome: ({ details, error, message }) =>
+    onSome: (told) =>
       failure(
         "refused",
         [
-          `${message} (${error})`,
-          ...(details === null || details === "" ? [] : [`Details: ${details}`]),
+          telling(told),
+          ...(told.details ? [`Details: ${told.details}`] : []),
           ...(/^\d{1,9}$/.test(answer.retryAfter ?? "")
             ? [`Worth trying again in ${counted(Number(answer.retryAfter), "second")}.`]
             : [])

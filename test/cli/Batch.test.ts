@@ -227,7 +227,7 @@ describe.concurrent("ai-ticket batch", () => {
       const service = yield* serviceDouble(({ id }) => ({ hang: id === 1 }))
       const { input, output } = yield* batchFiles({ id: 0, content: "p" }, { id: 1, content: "p" })
       const args = ["batch", input, "--output", output, "--server-url", service.url]
-      const signal = (stderr: () => string) =>
+      const signal = ({ stderr }: { readonly stderr: () => string }) =>
         Effect.as(
           eventually(() => stderr().includes("1/2")),
           "SIGINT" as const
@@ -246,7 +246,7 @@ describe.concurrent("ai-ticket batch", () => {
       const args = ["batch", input, "--server-url", service.url]
       const running = yield* forked(runInProcess(args, { terminal: true }))
       // One that began later, and shows its progress.
-      const shown = (stderr: () => string) =>
+      const shown = ({ stderr }: { readonly stderr: () => string }) =>
         Effect.as(
           eventually(() => stderr().includes("0/1")),
           "SIGINT" as const

@@ -11,14 +11,19 @@ import * as Stream from "effect/Stream"
 import * as Cli from "../../src/cli/Cli.ts"
 import { type EndingSignal, Signals } from "../../src/cli/Signals.ts"
 
+interface OutputSoFar {
+  readonly stdout: () => string
+  readonly stderr: () => string
+}
+
 interface InProcessOptions {
   readonly env?: Record<string, string>
   readonly terminal?: boolean
   /** Stdout is a terminal if stderr is, unless this says otherwise. */
   readonly stdoutTerminal?: boolean
   readonly stdin?: string
-  /** The first signal, which may wait for something on stderr; without it none comes. */
-  readonly signal?: (stderr: () => string) => Effect.Effect<EndingSignal>
+  /** The first signal, which may wait for some output; without it none comes. */
+  readonly signal?: (output: OutputSoFar) => Effect.Effect<EndingSignal>
 }
 
 /**
@@ -60,7 +65,9 @@ export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<str
       Layer.mergeAll(
         NodeHttpClient.layerNodeHttp,
         ConfigProvider.layer(ConfigProvider.fromEnvRecord(options.env ?? {})),
-        Layer.succeed(Signals)({ first: options.signal?.(() => stderr) ?? Effect.never }),
+        Layer.succeed(Signals)({
+          first: options.signal?.({ stdout: () => stdout, stderr: () => stderr }) ?? Effect.never
+        }),
         Layer.succeed(Console.Console)(console)
       ).pipe(Layer.provideMerge(stdio), Layer.provideMerge(NodeServices.layer))
     ),

@@ -170,7 +170,7 @@ describe("ai-ticket prompt", () => {
         const { backend, server } = yield* setUp()
         backend.script({ chat: [{ hang: true }] })
         const args = ["prompt", "hi", ...server]
-        const signal = (stderr: () => string) =>
+        const signal = ({ stderr }: { readonly stderr: () => string }) =>
           Effect.as(
             eventually(() => stderr().includes("Waiting, ")),
             "SIGINT" as const
@@ -178,9 +178,9 @@ describe("ai-ticket prompt", () => {
         const left = yield* runInProcess(args, { terminal: true, signal })
         assert.deepStrictEqual([left.code, left.stdout], [130, ""])
         assert.match(left.stderr, /^(\rWaiting, \d+ s)+\r {12,}\r$/)
-        const releasing = (stderr: () => string) =>
+        const releasing = (output: { readonly stderr: () => string }) =>
           Effect.andThen(
-            signal(stderr),
+            signal(output),
             Effect.suspend(() => {
               backend.release()
               return Effect.never

@@ -56,7 +56,7 @@ export const makeAsk = (options: AskOptions) => {
 
     const once = Effect.gen(function* () {
       waiting.delete(batchEvent)
-      const sent = send(request, timeoutMillis === undefined ? {} : { timeoutMillis })
+      const sent = send(request, timeoutMillis)
       const answer = yield* Effect.catchTag(sent, "CommandFailure", lost)
       const reply = readReply(answer, serverUrl)
       if (reply._tag === "Lost") return yield* lost(awayBehind(serverUrl, answer.status))
