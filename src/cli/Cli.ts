@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Accent } from "./Accent.ts"
 import { batch } from "./Batch.ts"
+import { chat } from "./Chat.ts"
 import { type CommandFailure, failure } from "./CommandFailure.ts"
 import { config } from "./ConfigCommand.ts"
 import { health } from "./Health.ts"
@@ -21,7 +22,7 @@ import { simulate } from "./Simulate.ts"
 const root = (programs: Programs) =>
   Command.make("ai-ticket").pipe(
     Command.withDescription("A service in front of self-hosted language models: events in, one structured answer out"),
-    Command.withSubcommands([prompt, batch, health, serve(programs.serve), simulate(programs.simulate), config]),
+    Command.withSubcommands([prompt, chat, batch, health, serve(programs.serve), simulate(programs.simulate), config]),
     Command.withGlobalFlags([Accent])
   )
 

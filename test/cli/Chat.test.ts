@@ -1,0 +1,63 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { scriptedBackend, streamOf } from "../support/ScriptedBackend.ts"
+import { testService } from "../support/TestService.ts"
+import { runInProcess } from "./InProcess.ts"
+
+const setUp = Effect.gen(function* () {
+  const backend = yield* scriptedBackend
+  const service = yield* testService({ KOBOLDCPP_API_URL: backend.url })
+  const args = ["chat", "--server-url", service.url, "--system", "Be brief."]
+  const messages = () => backend.calls.map(({ body }) => body["messages"])
+  return { args, backend, messages }
+})
+
+const system = { role: "system", content: "Be brief." }
+const user = (content: string) => ({ role: "user", content })
+const assistant = (content: string) => ({ role: "assistant", content })
+
+describe("ai-ticket chat, in a pipe", () => {
+  it.live("answers a line a turn, and remembers what was said", () =>
+    Effect.gen(function* () {
+      const { args, backend, messages } = yield* setUp
+      backend.script({ chat: [{ pieces: streamOf("chat", " one") }, { pieces: streamOf("chat", " two") }] })
+      const ended = yield* runInProcess(args, { stdin: "first\n\n second \n" })
+      assert.deepInclude(ended, { code: 0, stdout: "one\ntwo\n", stderr: "" })
+      assert.deepStrictEqual(messages(), [
+        [system, user("first")],
+        [system, user("first"), assistant("one"), user("second")]
+      ])
+    })
+  )
+
+  it.live("forgets at /reset, and leaves at /exit", () =>
+    Effect.gen(function* () {
+      const { args, messages } = yield* setUp
+      yield* runInProcess(args, { stdin: "first\n/reset\nsecond\n/exit\nthird\n" })
+      assert.deepStrictEqual(messages(), [
+        [system, user("first")],
+        [system, user("second")]
+      ])
+    })
+  )
+
+  it.live("ends with what the service said when it says no", () =>
+    Effect.gen(function* () {
+      const { args, backend } = yield* setUp
+      backend.script({ chat: [{ status: 401, body: {} }] })
+      const { code, stderr, stdout } = yield* runInProcess(args, { stdin: "first\nsecond\n" })
+      assert.deepStrictEqual([code, stdout, backend.calls.length], [1, "", 1])
+      assert.match(stderr, /^ai-ticket: The backend refused ai-ticket's credentials/)
+    })
+  )
+
+  it.live("takes a stream that breaks off for no answer", () =>
+    Effect.gen(function* () {
+      const { args, backend } = yield* setUp
+      backend.script({ chat: [{ pieces: streamOf("chat", "one two").slice(0, 1), after: "reset" }] })
+      const { code, stderr, stdout } = yield* runInProcess(args, { stdin: "first\n" })
+      assert.deepStrictEqual([code, stdout], [1, "one\n"])
+      assert.include(stderr, "The connection to the backend failed")
+    })
+  )
+})
