@@ -14,7 +14,8 @@ const exposed = {
 /** What a page may send: anything, and by name what the star leaves out or older browsers don't know it for. */
 const preflightFields = {
   "access-control-allow-methods": "GET, HEAD, POST",
-  "access-control-allow-headers": "*, Authorization, Content-Type, X-API-Key, X-Request-Id, X-Request-Timeout, genkey",
+  "access-control-allow-headers":
+    "*, Authorization, Content-Type, X-API-Key, X-Request-Id, X-Request-Timeout, X-Priority, genkey",
   "access-control-max-age": "600"
 }
 

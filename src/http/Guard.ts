@@ -33,6 +33,7 @@ export const makeGuard = Effect.gen(function* () {
         record.quota = quota
         if (Result.isFailure(caller)) return Effect.fail(caller.failure)
         record.tokenId = caller.success.tokenId
+        record.priority = caller.success.priority
         // The router would read an encoded path as the plain one; here a path is one spelling.
         return allowedMethods(path) === undefined ? Effect.fail(new NotFound()) : Effect.void
       }

@@ -11,6 +11,7 @@ import type { EventOptions } from "../services/Inference.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { RequestBody } from "./RequestBody.ts"
 import { type BodyType, readTimeout, whyUnreadable } from "./RequestHead.ts"
+import { readPriority } from "./RequestPriority.ts"
 
 /** `application/json` and `application/*+json`, with any parameters. */
 const jsonType: BodyType = {
@@ -55,6 +56,8 @@ export class JsonWork extends Context.Service<
             if (Result.isFailure(timeout)) return Effect.fail(timeout.failure)
             if (refused !== undefined) return Effect.fail(refused)
             const record = fiber.getRef(CurrentRequest)
+            const priority = readPriority(headers["x-priority"], record)
+            if (Result.isFailure(priority)) return Effect.fail(priority.failure)
             const cancelled =
               record === undefined ? none : cancellations.endingOf({ owner: ownerOf(record), id: record.id })
             const options = {

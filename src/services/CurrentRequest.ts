@@ -1,4 +1,5 @@
 import * as Context from "effect/Context"
+import { limitKey } from "../domain/ClientAddress.ts"
 import type { ErrorCode } from "../domain/ErrorCatalogue.ts"
 import type { Priority } from "../domain/Priority.ts"
 import type { Quota } from "./RateLimit.ts"
@@ -19,7 +20,7 @@ export class RequestRecord {
   quota: Quota | undefined = undefined
   /** Header fields by which a browser decides who may read the answer. */
   cors: Readonly<Record<string, string>> | undefined = undefined
-  /** How urgent it is, beside others that wait. */
+  /** How urgent it is, beside others that wait: its caller's right, until it is known that it asks for less. */
   priority: Priority = "normal"
   error: ErrorCode | undefined = undefined
   /** What its answer tells beside the error's code. */
@@ -41,3 +42,7 @@ export const CurrentRequest = Context.Reference<RequestRecord | undefined>("ai-t
 /** What a client is where it has things of its own: its token, else its address. */
 export const ownerOf = ({ client, tokenId }: Pick<RequestRecord, "client" | "tokenId">): string =>
   tokenId === undefined ? `address ${client}` : `token ${tokenId}`
+
+/** Whose share of the line it takes: its token's, else its address's, of which a whole IPv6 network has one. */
+export const shareOf = ({ client, tokenId }: Pick<RequestRecord, "client" | "tokenId">): string =>
+  tokenId === undefined ? `address ${limitKey(client)}` : `token ${tokenId}`

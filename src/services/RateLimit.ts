@@ -27,7 +27,7 @@ export class RateLimit extends Context.Service<
     /** Counts a request; no quota where no limit is set. `caller` is undefined when the token was refused. */
     readonly take: (client: {
       readonly address: string
-      readonly caller: Caller | undefined
+      readonly caller: Pick<Caller, "tokenId"> | undefined
     }) => Effect.Effect<Quota | undefined, RateLimited>
   }
 >()("ai-ticket/services/RateLimit") {
@@ -38,7 +38,7 @@ export class RateLimit extends Context.Service<
       const limiter = yield* RateLimiter.RateLimiter
       if (limit === 0) return RateLimit.of({ take: () => Effect.succeed(undefined) })
 
-      const keyOf = (address: string, caller: Caller | undefined) =>
+      const keyOf = (address: string, caller: Pick<Caller, "tokenId"> | undefined) =>
         rateLimitBy === "token" && caller?.tokenId !== undefined ? `token ${caller.tokenId}` : limitKey(address)
       const window = Duration.seconds(windowSeconds)
 

@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { counted } from "../domain/Counted.ts"
+import { isPriority, type Priority } from "../domain/Priority.ts"
 import { isToken } from "./SettingKinds.ts"
 import { SettingsError } from "./SettingsSource.ts"
 
@@ -29,13 +30,24 @@ export class TokenFileError extends Schema.TaggedError<TokenFileError>()("TokenF
   }
 }
 
-/** One token a line; blank lines and lines that begin with `#` are none. Fails with the first line that can't be one. */
-export const parseTokens = (text: string): Result.Result<ReadonlyArray<Redacted.Redacted>, string> => {
-  const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim())
-  const counts = (line: string) => line !== "" && !line.startsWith("#")
-  const wrong = lines.findIndex((line) => counts(line) && !isToken(line))
-  if (wrong >= 0) return Result.fail(`line ${wrong + 1} is no token`)
-  const tokens = lines.filter(counts).map((token) => Redacted.make(token))
+/** A token, and the most that its holder may ask for. */
+export interface FileToken {
+  readonly token: Redacted.Redacted
+  readonly priority: Priority
+}
+
+/**
+ * One token a line, with its priority behind it if that isn't `normal`; blank lines and lines that begin with `#` are
+ * none. Fails with the first line that can't be one.
+ */
+export const parseTokens = (text: string): Result.Result<ReadonlyArray<FileToken>, string> => {
+  const tokens: Array<FileToken> = []
+  for (const [at, line] of text.split(/\r\n|\r|\n/).entries()) {
+    const [token = "", priority = "normal", ...more] = line.trim().split(/[ \t]+/)
+    if (token === "" || token.startsWith("#")) continue
+    if (!isToken(token) || !isPriority(priority) || more.length > 0) return Result.fail(`line ${at + 1} is no token`)
+    tokens.push({ token: Redacted.make(token), priority })
+  }
   return tokens.length === 0 ? Result.fail("it holds no token") : Result.succeed(tokens)
 }
 

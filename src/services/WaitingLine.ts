@@ -11,7 +11,7 @@ import { NoBackendAvailable, Overloaded } from "../domain/Failure.ts"
 import { FairQueue } from "../domain/FairQueue.ts"
 import type { Priority } from "../domain/Priority.ts"
 import { Backends, type Lane } from "./Backends.ts"
-import { CurrentRequest, type RequestRecord } from "./CurrentRequest.ts"
+import { CurrentRequest, type RequestRecord, shareOf } from "./CurrentRequest.ts"
 import { Deadline } from "./Deadline.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
@@ -108,7 +108,7 @@ export class WaitingLine extends Context.Service<
         const request = fiber.getRef(CurrentRequest)
         return {
           ...{ clock, request, slot: Scope.makeUnsafe(), enteredAt: millisOf(clock) },
-          client: request?.client ?? "",
+          client: request === undefined ? "" : shareOf(request),
           priority: request?.priority ?? "normal",
           suits,
           lanes: [],

@@ -21,7 +21,8 @@ const whole = (origin: string) => ({
 })
 const preflight = {
   "access-control-allow-methods": "GET, HEAD, POST",
-  "access-control-allow-headers": "*, Authorization, Content-Type, X-API-Key, X-Request-Id, X-Request-Timeout, genkey",
+  "access-control-allow-headers":
+    "*, Authorization, Content-Type, X-API-Key, X-Request-Id, X-Request-Timeout, X-Priority, genkey",
   "access-control-max-age": "600"
 }
 

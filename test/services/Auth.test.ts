@@ -27,7 +27,10 @@ describe("Auth", () => {
     Effect.gen(function* () {
       const auth = yield* authWith(undefined)
       for (const credentials of [none, bearer("any"), apiKey("any")]) {
-        assert.deepStrictEqual(yield* Effect.fromResult(auth.check(credentials)), { tokenId: undefined })
+        assert.deepStrictEqual(yield* Effect.fromResult(auth.check(credentials)), {
+          tokenId: undefined,
+          priority: "normal"
+        })
       }
     })
   )

@@ -68,11 +68,19 @@ const running = Effect.fnUntraced(function* (text: string) {
 
 describe("parseTokens", () => {
   it("takes a token a line; comments, blank lines and white space around are none", () => {
-    const read = (text: string) => Result.getOrThrow(parseTokens(text)).map(Redacted.value)
+    const read = (text: string) => Result.getOrThrow(parseTokens(text)).map(({ token }) => Redacted.value(token))
     assert.deepStrictEqual(read("a\nb\n"), ["a", "b"])
     assert.deepStrictEqual(read("\uFEFFa\r\n# comment\r\n\r\n \t\r\n  b  \r\n  # c"), ["a", "b"])
     assert.deepStrictEqual(read("a#1\rb"), ["a#1", "b"])
     assert.deepStrictEqual(parseTokens("\uFEFF# only a comment"), Result.fail("it holds no token"))
+  })
+
+  it("takes a priority behind a token, normal where there is none, and no other word", () => {
+    const read = (text: string) => Result.getOrThrow(parseTokens(text)).map(({ priority }) => priority)
+    assert.deepStrictEqual(read("a high\nb\tlow\nc  normal\nd"), ["high", "low", "normal", "normal"])
+    for (const line of ["b urgent", "b high low", "b HIGH", "b # comment", "b toString"]) {
+      assert.deepStrictEqual(parseTokens(`a\n${line}`), Result.fail("line 2 is no token"), line)
+    }
   })
 
   it("shows no token when it is printed", () => {
