@@ -60,7 +60,11 @@ const RouteEntry = Schema.Struct({
   /** Names of models; `*` stands for anything. */
   models: Schema.NonEmptyArray(Schema.NonEmptyString),
   /** Names of backends, in the order in which they are tried. */
-  backends: Schema.NonEmptyArray(Name)
+  backends: Schema.NonEmptyArray(Name),
+  /** Equal deterministic requests in flight share one generation. */
+  coalesce: Schema.optionalKey(Schema.Boolean),
+  /** Whose requests may be equal: each client's own, if not given. */
+  share: Schema.optionalKey(Schema.Literals(["client", "all"]))
 })
 export type RouteEntry = typeof RouteEntry.Type
 

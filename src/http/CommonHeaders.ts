@@ -10,6 +10,7 @@ export const commonHeaders = (
   "x-request-id": record.id,
   "server-timing": `queue;dur=${round(record.queueMillis)}, backend;dur=${round(record.backendMillis)}, total;dur=${round(totalMillis)}`,
   ...quotaHeaders(record),
+  ...(record.cache === undefined ? undefined : { "x-ai-ticket-cache": record.cache }),
   ...record.cors,
   ...(draining ? { connection: "close" } : undefined)
 })

@@ -8,7 +8,7 @@ type HeaderFields = Readonly<Record<string, string>>
 /** What a page may read of an answer, beside its body. */
 const exposed = {
   "access-control-expose-headers":
-    "X-Request-Id, X-Request-Processed-By, Server-Timing, Retry-After, RateLimit, RateLimit-Policy, X-Should-Retry"
+    "X-Request-Id, X-Request-Processed-By, Server-Timing, Retry-After, RateLimit, RateLimit-Policy, X-AI-Ticket-Cache, X-Should-Retry"
 }
 
 /** What a page may send: anything, and by name what the star leaves out or older browsers don't know it for. */

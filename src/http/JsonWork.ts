@@ -9,6 +9,7 @@ import { CurrentRequest, ownerOf } from "../services/CurrentRequest.ts"
 import { either, none } from "../services/Ending.ts"
 import type { EventOptions } from "../services/Inference.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
+import { readCacheControl } from "./CacheControl.ts"
 import { RequestBody } from "./RequestBody.ts"
 import { type BodyType, readTimeout, whyUnreadable } from "./RequestHead.ts"
 import { readPriority } from "./RequestPriority.ts"
@@ -63,6 +64,7 @@ export class JsonWork extends Context.Service<
             const options = {
               ending: either<CutShort, CutShort>(ending, cancelled),
               ...timeout.success,
+              ...readCacheControl(headers["cache-control"]),
               ...(record === undefined ? {} : { startedAt: record.startedAt })
             }
             return Effect.flatMap(bodies.read(request, ending), (text): Effect.Effect<A, E | InvalidRequest, R> => {

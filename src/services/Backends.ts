@@ -51,6 +51,8 @@ export class Backends extends Context.Service<
   Backends,
   {
     readonly lanes: () => Lanes
+    /** The route of a model, if it has one: the same value for as long as it and its backends stay what they are. */
+    readonly routeFor: (model: string | undefined) => RouteEntry | undefined
     /** The tier of a backend for requests of that model; undefined where they don't go. */
     readonly tierFor: (model: string | undefined) => (lane: Lane) => number | undefined
     /** Ticks when a backend may have become available, or have ceased to be. */
@@ -113,11 +115,21 @@ export class Backends extends Context.Service<
         let routes = plan.routes
         let lanes: Lanes = yield* lanesOf(plan)
 
+        const routeFor = (model: string | undefined) => routes.find((candidate) => routeMatches(candidate, model))
+        /** A route as it is in use, where it says what it said, of backends that go on as they are. */
+        const keptRoute = (route: RouteEntry, fresh: Lanes): RouteEntry =>
+          routes.find(
+            (old) =>
+              JSON.stringify(old) === JSON.stringify(route) &&
+              route.backends.every((name) => laneNamed(lanes, name) === laneNamed(fresh, name))
+          ) ?? route
+
         return Backends.of({
           lanes: () => lanes,
           changes: Stream.fromPubSub(ticks),
+          routeFor,
           tierFor: (model) => {
-            const route = routes.find((candidate) => routeMatches(candidate, model))
+            const route = routeFor(model)
             if (route === undefined) return (lane) => lane.tier
             return (lane) => {
               const at = route.backends.indexOf(lane.backend.name)
@@ -130,8 +142,8 @@ export class Backends extends Context.Service<
                 Effect.gen(function* () {
                   const fresh = yield* lanesOf(next)
                   const left = [...held].filter(([lane]) => !fresh.includes(lane))
+                  routes = next.routes.map((route) => keptRoute(route, fresh))
                   lanes = fresh
-                  routes = next.routes
                   for (const [lane, { scope }] of left) yield* retire(lane, scope)
                   yield* PubSub.publish(ticks, undefined)
                 })
@@ -142,3 +154,5 @@ export class Backends extends Context.Service<
       })
     ).pipe(Layer.provide(layerBreakers))
 }
+
+const laneNamed = (lanes: Lanes, name: string) => lanes.find(({ backend }) => backend.name === name)

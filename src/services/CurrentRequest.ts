@@ -22,6 +22,8 @@ export class RequestRecord {
   cors: Readonly<Record<string, string>> | undefined = undefined
   /** How urgent it is, beside others that wait: its caller's right, until it is known that it asks for less. */
   priority: Priority = "normal"
+  /** Where its answer came from, where equal requests share theirs. */
+  cache: "hit" | "miss" | "joined" | undefined = undefined
   error: ErrorCode | undefined = undefined
   /** What its answer tells beside the error's code. */
   details: string | undefined = undefined

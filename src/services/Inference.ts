@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
@@ -22,6 +23,7 @@ import { Metrics } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { Settings } from "./Settings.ts"
+import { type CacheControl, isShared, makeSharing } from "./Sharing.ts"
 import { startingWith } from "./StartingWith.ts"
 import { makeTimer } from "./Timer.ts"
 import { Slot, type Suits, WaitingLine } from "./WaitingLine.ts"
@@ -34,6 +36,8 @@ export interface EventOptions {
   readonly startedAt?: number
   /** What else may cut it short, and with which error. */
   readonly ending?: Ending<CutShort>
+  /** What it says of answers that aren't its own, where its route has them. */
+  readonly cacheControl?: CacheControl
 }
 
 /**
@@ -59,13 +63,14 @@ export class Inference extends Context.Service<
     Effect.gen(function* () {
       const { logContent, requestTimeoutSeconds } = yield* Settings
       const budget = yield* RetryBudget
-      const { lanes, tierFor } = yield* Backends
+      const { lanes, routeFor, tierFor } = yield* Backends
       const line = yield* WaitingLine
       const metrics = yield* Metrics
       const ids = yield* Ids
       const attempts = yield* makeAttempts
       const timer = yield* makeTimer
       const longest = Duration.seconds(requestTimeoutSeconds)
+      const sharing = yield* makeSharing(requestTimeoutSeconds * 1000)
 
       const budgetOf = ({ startedAt, timeout }: EventOptions) => ({
         timer,
@@ -102,30 +107,39 @@ export class Inference extends Context.Service<
         })
       }
 
-      const answer = (request: GenerationRequest) =>
+      const generate = (fiber: Fiber.Fiber<unknown, unknown>, request: GenerationRequest) => {
+        const clock = fiber.getRef(Clock.Clock)
+        const start = millisOf(clock)
+        budget.deposit(start)
+        return overBackends(request, (suits) =>
+          line.withSlot(suits, (lane) => {
+            const { backend } = lane
+            return failing(lane, inTime(lane, attempts.whole(backend, request))).pipe(
+              Effect.map(({ endpoint, generation }): Answer => {
+                metrics.firstToken(backend.name, millisOf(clock) - start)
+                if (generation.usage !== undefined) {
+                  metrics.tokens(backend.name, generation.usage)
+                  metrics.delivered(backend.name, generation.usage.completionTokens)
+                }
+                return { ...generation, backend: backend.name, endpoint }
+              })
+            )
+          })
+        )
+      }
+
+      const answer = (request: GenerationRequest, { cacheControl }: EventOptions) =>
         Effect.withFiber<Answer, InferenceFailure>((fiber) => {
-          const clock = fiber.getRef(Clock.Clock)
-          const start = millisOf(clock)
-          budget.deposit(start)
-          return overBackends(request, (suits) =>
-            line.withSlot(suits, (lane) => {
-              const { backend } = lane
-              return failing(lane, inTime(lane, attempts.whole(backend, request))).pipe(
-                Effect.map(({ endpoint, generation }) => {
-                  metrics.firstToken(backend.name, millisOf(clock) - start)
-                  if (generation.usage !== undefined) {
-                    metrics.tokens(backend.name, generation.usage)
-                    metrics.delivered(backend.name, generation.usage.completionTokens)
-                  }
-                  return { ...generation, backend: backend.name, endpoint }
-                })
-              )
-            })
-          )
+          const route = routeFor(modelOf(request))
+          if (route === undefined || !isShared(route)) return generate(fiber, request)
+          return sharing(route, {
+            ...{ request, cacheControl },
+            run: Effect.withFiber((fiber) => generate(fiber, request))
+          })
         })
 
       const complete = (request: GenerationRequest, options: EventOptions = {}) =>
-        withDeadline(budgetOf(options), options.ending)(answer(request))
+        withDeadline(budgetOf(options), options.ending)(answer(request, options))
 
       /** Line, retries and fallbacks, until the first text is there; the slot is kept until the scope closes. */
       const begin = Effect.fnUntraced(function* (request: GenerationRequest, ending: Ending<CutShort>) {

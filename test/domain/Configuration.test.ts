@@ -35,6 +35,13 @@ describe("a configuration", () => {
     }
   })
 
+  it("may say of a route what its requests share", () => {
+    const route = { models: ["*"], backends: ["gpu"], coalesce: true, share: "all" } as const
+    assert.deepStrictEqual(Result.getOrThrow(decodeConfiguration({ ...least, routes: [route] })).routes[0], route)
+    const wrong = { ...least, routes: [{ ...route, coalesce: "yes", share: "nobody" }] }
+    assert.deepStrictEqual(problemsOf(wrong), ["routes[0].coalesce", "routes[0].share"])
+  })
+
   it("has each name once, and routes to backends that are there", () => {
     const [gpu] = least.backends
     const wrong = { backends: [gpu, gpu], routes: [{ models: ["*"], backends: ["gpu", "cpu"] }] }

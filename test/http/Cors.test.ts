@@ -14,7 +14,7 @@ const corsFields = ({ headers }: Incoming) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => name === "vary" || name.startsWith("access-control")))
 
 const exposed =
-  "X-Request-Id, X-Request-Processed-By, Server-Timing, Retry-After, RateLimit, RateLimit-Policy, X-Should-Retry"
+  "X-Request-Id, X-Request-Processed-By, Server-Timing, Retry-After, RateLimit, RateLimit-Policy, X-AI-Ticket-Cache, X-Should-Retry"
 const whole = (origin: string) => ({
   "access-control-allow-origin": origin,
   "access-control-expose-headers": exposed

@@ -1,42 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { Backends, type LaneOptions } from "../../src/services/Backends.ts"
-import { Ids } from "../../src/services/Ids.ts"
-import { Inference } from "../../src/services/Inference.ts"
-import { Metrics } from "../../src/services/Metrics.ts"
-import { RetryBudget } from "../../src/services/RetryBudget.ts"
-import { Settings } from "../../src/services/Settings.ts"
-import { WaitingLine } from "../../src/services/WaitingLine.ts"
-import { backendError, failsWith, fakeBackend, says, streams } from "../support/FakeBackend.ts"
+import { backendError, failsWith, says, streams } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
-import { withoutJitter } from "../support/InferenceHarness.ts"
-
-const named = (name: string, ...script: Parameters<typeof fakeBackend>) => {
-  const fake = fakeBackend(...script)
-  return { ...fake, backend: { ...fake.backend, name } }
-}
-
-const inferenceOver = Effect.fnUntraced(function* (lanes: readonly [LaneOptions, ...ReadonlyArray<LaneOptions>]) {
-  const context = yield* Layer.build(
-    Inference.layer.pipe(
-      Layer.provideMerge(Layer.merge(RetryBudget.layer, WaitingLine.layer)),
-      Layer.provideMerge(Backends.layer(Effect.succeed({ lanes, routes: [] }))),
-      Layer.provideMerge(Layer.merge(Metrics.layer, Ids.layer)),
-      Layer.provide(Settings.layerRecord({}))
-    )
-  )
-  const inference = Context.get(context, Inference)
-  return {
-    ask: (content = "p") => withoutJitter(inference.onEvent({ content })),
-    stream: withoutJitter(Stream.runCollect(inference.streamEvent({ content: "p" }))),
-    line: Context.get(context, WaitingLine)
-  }
-})
+import { inferenceOver, named } from "../support/PoolHarness.ts"
 
 const slow = Effect.delay(says("yes"), "1 second")
 const gone = failsWith("api_connection_error", "retry")

@@ -1,0 +1,133 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
+import type { RouteEntry } from "../../src/domain/Configuration.ts"
+import { failsWith, type Outcome, says } from "../support/FakeBackend.ts"
+import { forked } from "../support/Forked.ts"
+import { from, inferenceOver, named } from "../support/PoolHarness.ts"
+
+const greedy = { prompt: "p", temperature: 0 }
+
+const over = Effect.fnUntraced(function* (
+  route: Partial<RouteEntry>,
+  outcomes: ReadonlyArray<Outcome> = [Effect.delay(says("yes"), "1 second")]
+) {
+  const backend = named("a", { chat: outcomes })
+  const routes = [{ models: ["*"], backends: ["a"], ...route }] as const
+  const inference = yield* inferenceOver([{ backend: backend.backend, slots: 8 }], routes)
+  return { ...inference, ...backend }
+})
+
+describe("equal requests in flight", () => {
+  it.effect("share one generation where the route says so", () =>
+    Effect.gen(function* () {
+      const { ask, attempts } = yield* over({ coalesce: true })
+      const client = from("1.1.1.1")
+      const fibers = yield* Effect.forEach([1, 2, 3], () => forked(client.being(ask(greedy))))
+      yield* TestClock.adjust("1 second")
+      const answers = yield* Fiber.joinAll(fibers)
+      assert.deepStrictEqual(new Set(answers.map(({ text }) => text)), new Set(["yes"]))
+      assert.strictEqual(new Set(answers.map(({ id }) => id)).size, 3)
+      assert.strictEqual(attempts.length, 1)
+    })
+  )
+
+  it.effect("don't where it doesn't, where chance has a say, or where one says no-store", () =>
+    Effect.gen(function* () {
+      for (const [route, content, options] of [
+        [{}, greedy, {}],
+        [{ coalesce: true }, { prompt: "p" }, {}],
+        [{ coalesce: true }, greedy, { cacheControl: "no-store" }]
+      ] as const) {
+        const { ask, attempts } = yield* over(route)
+        const fibers = [yield* forked(ask(content, options)), yield* forked(ask(content, options))]
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.joinAll(fibers)
+        assert.strictEqual(attempts.length, 2)
+      }
+    })
+  )
+
+  it.effect("are each client's own, unless the route shares between all", () =>
+    Effect.gen(function* () {
+      for (const [share, generations] of [
+        ["client", 2],
+        ["all", 1]
+      ] as const) {
+        const { ask, attempts } = yield* over({ coalesce: true, share })
+        const [one, other] = [from("1.1.1.1"), from("1.1.1.2")]
+        const fibers = [yield* forked(one.being(ask(greedy))), yield* forked(other.being(ask(greedy)))]
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.joinAll(fibers)
+        assert.strictEqual(attempts.length, generations)
+        assert.deepStrictEqual([one.record.cache, other.record.cache], ["miss", share === "all" ? "joined" : "miss"])
+      }
+    })
+  )
+
+  it.effect("have each their own time, and go on without whoever leaves", () =>
+    Effect.gen(function* () {
+      const { ask, attempts, interrupted } = yield* over({ coalesce: true })
+      const hasty = yield* forked(Effect.flip(ask(greedy, { timeout: "100 millis" })))
+      const patient = yield* forked(ask(greedy))
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual((yield* Fiber.join(hasty))._tag, "DeadlineExceeded")
+      yield* TestClock.adjust("900 millis")
+      assert.strictEqual((yield* Fiber.join(patient)).text, "yes")
+      assert.deepStrictEqual([attempts.length, interrupted.length], [1, 0])
+    })
+  )
+
+  it.effect("are aborted when the last one leaves", () =>
+    Effect.gen(function* () {
+      const { ask, interrupted, line } = yield* over({ coalesce: true })
+      const [one, other] = [yield* forked(ask(greedy)), yield* forked(ask(greedy))]
+      yield* Fiber.interrupt(one)
+      assert.deepStrictEqual([interrupted.length, yield* line.inUse], [0, 1])
+      yield* Fiber.interrupt(other)
+      assert.deepStrictEqual([interrupted.length, yield* line.inUse], [1, 0])
+    })
+  )
+
+  it.effect("fail together, and the next one asks anew", () =>
+    Effect.gen(function* () {
+      const refused = Effect.delay(failsWith("api_client_error", "give up"), "1 second")
+      const { ask, attempts } = yield* over({ coalesce: true }, [refused, says("yes")])
+      const fibers = yield* Effect.forEach([1, 2], () => forked(Effect.flip(ask(greedy))))
+      yield* TestClock.adjust("1 second")
+      const errors = yield* Fiber.joinAll(fibers)
+      assert.deepStrictEqual(
+        errors.map(({ code }) => code),
+        ["api_client_error", "api_client_error"]
+      )
+      assert.strictEqual((yield* ask(greedy)).text, "yes")
+      assert.strictEqual(attempts.length, 2)
+    })
+  )
+
+  it.effect("don't make an urgent one wait for what waits with less priority", () =>
+    Effect.gen(function* () {
+      const { ask, attempts } = yield* over({ coalesce: true })
+      const urgent = from("1.1.1.1")
+      urgent.record.priority = "high"
+      const fibers = [yield* forked(from("1.1.1.1").being(ask(greedy))), yield* forked(urgent.being(ask(greedy)))]
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.joinAll(fibers)
+      assert.strictEqual(attempts.length, 2)
+    })
+  )
+
+  it.effect("count the time of whoever joined as the backend's", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* over({ coalesce: true })
+      const [first, second] = [from("1.1.1.1"), from("1.1.1.1")]
+      const one = yield* forked(first.being(ask(greedy)))
+      yield* TestClock.adjust("400 millis")
+      const other = yield* forked(second.being(ask(greedy)))
+      yield* TestClock.adjust("600 millis")
+      yield* Fiber.joinAll([one, other])
+      assert.deepStrictEqual([first.record.backendMillis, second.record.backendMillis], [1000, 600])
+    })
+  )
+})
