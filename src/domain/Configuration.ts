@@ -55,6 +55,17 @@ const BackendEntry = Schema.Struct({
 })
 export type BackendEntry = typeof BackendEntry.Type
 
+const within = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+/** How many answers of a route are kept, and for how long. */
+const CacheEntry = Schema.Struct({
+  max_entries: withDefault(within(1, 1_000_000), 1000),
+  max_age_seconds: withDefault(seconds, 3600),
+  /** Of all of them together. */
+  max_bytes: withDefault(within(1024, 1024 ** 4), 64 * 1024 ** 2)
+})
+export type CacheEntry = typeof CacheEntry.Type
+
 /** Which models go where. */
 const RouteEntry = Schema.Struct({
   /** Names of models; `*` stands for anything. */
@@ -63,6 +74,8 @@ const RouteEntry = Schema.Struct({
   backends: Schema.NonEmptyArray(Name),
   /** Equal deterministic requests in flight share one generation. */
   coalesce: Schema.optionalKey(Schema.Boolean),
+  /** Equal deterministic requests get the answer that was given before. */
+  cache: Schema.optionalKey(CacheEntry),
   /** Whose requests may be equal: each client's own, if not given. */
   share: Schema.optionalKey(Schema.Literals(["client", "all"]))
 })

@@ -8,7 +8,7 @@ export const readCacheControl = (value: string | undefined): Pick<EventOptions, 
     .split(",")
     .map((directive) => directive.trim())
   if (directives.includes("no-store")) return { cacheControl: "no-store" }
-  return nothing
+  return directives.includes("no-cache") ? { cacheControl: "no-cache" } : nothing
 }
 
 const nothing = {}

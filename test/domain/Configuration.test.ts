@@ -38,8 +38,22 @@ describe("a configuration", () => {
   it("may say of a route what its requests share", () => {
     const route = { models: ["*"], backends: ["gpu"], coalesce: true, share: "all" } as const
     assert.deepStrictEqual(Result.getOrThrow(decodeConfiguration({ ...least, routes: [route] })).routes[0], route)
-    const wrong = { ...least, routes: [{ ...route, coalesce: "yes", share: "nobody" }] }
-    assert.deepStrictEqual(problemsOf(wrong), ["routes[0].coalesce", "routes[0].share"])
+    const wrong = {
+      ...least,
+      routes: [{ ...route, coalesce: "yes", share: "nobody", cache: { max_entries: 0, of: 1 } }]
+    }
+    assert.sameMembers(problemsOf(wrong), [
+      "routes[0].coalesce",
+      "routes[0].share",
+      "routes[0].cache.max_entries",
+      "routes[0].cache.of"
+    ])
+    const cached = decodeConfiguration({ ...least, routes: [{ ...route, cache: { max_age_seconds: 60 } }] })
+    assert.deepStrictEqual(Result.getOrThrow(cached).routes[0]?.cache, {
+      max_entries: 1000,
+      max_age_seconds: 60,
+      max_bytes: 67_108_864
+    })
   })
 
   it("has each name once, and routes to backends that are there", () => {

@@ -80,6 +80,48 @@ describe("a route that coalesces", () => {
   )
 })
 
+describe("a route with a cache", () => {
+  it.live("gives an answer again, each under an id of its own, and only to whoever wants it", () =>
+    Effect.gen(function* () {
+      const { ask, backend } = yield* sharing({ cache: {} })
+      const [first, again] = [yield* ask(), yield* ask()]
+      assert.deepStrictEqual([first, again].map(cacheOf), ["miss", "hit"])
+      const { id, ...said } = jsonIn(first)
+      const { id: other, ...repeated } = jsonIn(again)
+      assert.deepStrictEqual(repeated, said)
+      assert.notStrictEqual(other, id)
+      assert.strictEqual(cacheOf(yield* ask({ "cache-control": "max-age=0, No-Cache" })), "miss")
+      assert.strictEqual(cacheOf(yield* ask({ "cache-control": "no-store" })), "miss")
+      assert.strictEqual(backend.calls.length, 3)
+    })
+  )
+
+  it.live("counts a hit for the rate limit as any other request", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* sharing({ cache: {} }, { RATE_LIMIT_REQUESTS: "2" })
+      assert.deepStrictEqual([(yield* ask()).status, (yield* ask()).status, (yield* ask()).status], [200, 200, 429])
+    })
+  )
+
+  it.live("keeps one token's answers from another's holder", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* sharing({ cache: {} }, { AI_TICKET_AUTH_TOKEN: "one,two" })
+      const as = (token: string) => Effect.map(ask({ "x-api-key": token }), cacheOf)
+      assert.deepStrictEqual([yield* as("one"), yield* as("two"), yield* as("one")], ["miss", "miss", "hit"])
+    })
+  )
+
+  it.live("begins anew when its route changes", () =>
+    Effect.gen(function* () {
+      const { ask, lines, write } = yield* sharing({ cache: {} })
+      yield* ask()
+      write({ cache: { max_entries: 5 } })
+      yield* eventually(() => lines.some((line) => line.includes("was read again")))
+      assert.deepStrictEqual([cacheOf(yield* ask()), cacheOf(yield* ask())], ["miss", "hit"])
+    })
+  )
+})
+
 describe("a route that shares nothing", () => {
   it.live("says nothing of it", () =>
     Effect.gen(function* () {

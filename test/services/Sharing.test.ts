@@ -131,3 +131,93 @@ describe("equal requests in flight", () => {
     })
   )
 })
+
+const cache = { max_entries: 10, max_age_seconds: 60, max_bytes: 100_000 }
+const finished = says("yes", { finishReason: "stop" })
+
+describe("an answer that was given", () => {
+  it.effect("is given again to equal requests of its client until it is too old", () =>
+    Effect.gen(function* () {
+      const { ask, attempts } = yield* over({ cache }, [finished, says("anew", { finishReason: "stop" })])
+      const [one, other] = [from("1.1.1.1"), from("1.1.1.2")]
+      assert.strictEqual((yield* one.being(ask(greedy))).text, "yes")
+      yield* TestClock.adjust("59 seconds")
+      const again = yield* one.being(ask(greedy))
+      assert.deepStrictEqual([again.text, one.record.cache, attempts.length], ["yes", "hit", 1])
+      assert.strictEqual((yield* other.being(ask(greedy))).text, "anew")
+      assert.strictEqual(other.record.cache, "miss")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* one.being(ask(greedy))).text, "anew")
+      assert.deepStrictEqual([one.record.cache, attempts.length], ["miss", 3])
+    })
+  )
+
+  it.effect("takes no slot and doesn't wait for one", () =>
+    Effect.gen(function* () {
+      const { ask, line } = yield* over({ cache }, [finished, Effect.never])
+      yield* ask(greedy)
+      const others = yield* Effect.forEach(Array.from({ length: 9 }), () => forked(ask("another")))
+      assert.deepStrictEqual([yield* line.inUse, yield* line.waiting], [8, 1])
+      assert.strictEqual((yield* ask(greedy)).text, "yes")
+      yield* Fiber.interruptAll(others)
+    })
+  )
+
+  it.effect("is everybody's where the route says so", () =>
+    Effect.gen(function* () {
+      const { ask, attempts } = yield* over({ cache, share: "all" }, [finished])
+      yield* from("1.1.1.1").being(ask(greedy))
+      const other = from("1.1.1.2")
+      yield* other.being(ask(greedy))
+      assert.deepStrictEqual([other.record.cache, attempts.length], ["hit", 1])
+    })
+  )
+
+  it.effect("is not kept if it failed, isn't known to be complete, or is a matter of chance", () =>
+    Effect.gen(function* () {
+      for (const [outcome, content] of [
+        [failsWith("api_client_error", "give up"), greedy],
+        [says("half"), greedy],
+        [finished, { prompt: "p" }]
+      ] as const) {
+        const { ask, attempts } = yield* over({ cache }, [outcome])
+        yield* Effect.exit(ask(content))
+        yield* Effect.exit(ask(content))
+        assert.strictEqual(attempts.length, 2)
+      }
+    })
+  )
+
+  it.effect("is not taken with no-cache, which keeps the new one, nor with no-store, which keeps none", () =>
+    Effect.gen(function* () {
+      const numbered = [1, 2, 3].map((number) => says(`answer ${number}`, { finishReason: "stop" }))
+      const { ask } = yield* over({ cache, coalesce: true }, numbered)
+      const text = (cacheControl?: "no-cache" | "no-store") =>
+        Effect.map(ask(greedy, cacheControl === undefined ? {} : { cacheControl }), (answer) => answer.text)
+      const texts = [yield* text(), yield* text("no-cache"), yield* text(), yield* text("no-store"), yield* text()]
+      assert.deepStrictEqual(texts, ["answer 1", "answer 2", "answer 2", "answer 3", "answer 2"])
+    })
+  )
+
+  it.effect("is forgotten when its route changes or a backend of it does, and not when others do", () =>
+    Effect.gen(function* () {
+      const { ask, attempts, backend, backends } = yield* over({ cache }, [finished])
+      const route = { models: ["*"], backends: ["a"], cache } as const
+      const elsewhere = { models: ["b*"], backends: ["b"] } as const
+      const b = named("b", {}).backend
+      const plan = (route: RouteEntry, fingerprint: string) => ({
+        lanes: [
+          { backend, slots: 8, fingerprint },
+          { backend: b, slots: 1 }
+        ] as const,
+        routes: [elsewhere, route]
+      })
+      const attemptsAfter = (next: ReturnType<typeof plan>) =>
+        Effect.as(Effect.andThen(backends.apply(next), ask(greedy)), attempts).pipe(Effect.map(({ length }) => length))
+      assert.strictEqual(yield* attemptsAfter(plan(route, "one")), 1)
+      assert.strictEqual(yield* attemptsAfter(plan({ ...route }, "one")), 1)
+      assert.strictEqual(yield* attemptsAfter(plan({ ...route, cache: { ...cache, max_entries: 11 } }, "one")), 2)
+      assert.strictEqual(yield* attemptsAfter(plan({ ...route, cache: { ...cache, max_entries: 11 } }, "two")), 3)
+    })
+  )
+})
