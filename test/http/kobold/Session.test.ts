@@ -45,7 +45,9 @@ for (const dialect of ["1.76", "1.104"] as const) {
     it.live("polls while it is generated, aborts it, and finds what there was", () =>
       Effect.gen(function* () {
         const { client, simulator } = yield* setUp({ dialect, tokensPerSecond: 100 })
-        const answer = yield* Effect.forkScoped(client.generate({ genkey: "KCPP1234", max_length: 4000, ban_eos_token: true }))
+        const answer = yield* Effect.forkScoped(
+          client.generate({ genkey: "KCPP1234", max_length: 4000, ban_eos_token: true })
+        )
         const seen = yield* until(client.check("KCPP1234"), (text) => text.length > 20)
         const more = yield* until(client.check("KCPP1234"), (text) => text.length > seen.length)
         assert.isTrue(more.startsWith(seen))
