@@ -191,14 +191,14 @@ const writeUpstream = (ports: ReadonlyArray<number>) => {
 const startNginx = async () => {
   const file = readFileSync(new URL("../nginx/nginx.conf", import.meta.url), "utf8")
   assert.equal(file.split("listen 8443 ssl;").length, 2)
-  mkdirSync(`${folder}/run/temp`, { recursive: true })
+  mkdirSync(`${folder}/run`)
   writeFileSync(`${folder}/etc/nginx.conf`, file.replace("listen 8443 ssl;", `listen ${proxyPort} ssl;`))
   // A file, for Node's pipes are sockets, which nginx can't open as /dev/stdout.
   const log = openSync(`${folder}/nginx.log`, "a")
   const command = ["nginx", "-p", `${folder}/run/`, "-c", `${folder}/etc/nginx.conf`, "-g", "daemon off;"]
   if (isRoot) {
     // As in its container: not as root.
-    for (const path of ["", "/etc", "/etc/certs", "/run", "/run/temp", "/nginx.log"])
+    for (const path of ["", "/etc", "/etc/certs", "/run", "/nginx.log"])
       chownSync(folder + path, nobody, nobody)
     command.unshift("setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups")
   }
