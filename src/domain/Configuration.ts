@@ -66,6 +66,19 @@ const CacheEntry = Schema.Struct({
 })
 export type CacheEntry = typeof CacheEntry.Type
 
+/** When a second backend is asked as well. */
+const HedgeRule = Schema.Struct({
+  /** Milliseconds without an answer. */
+  after_ms: Schema.optionalKey(within(1, 86_400_000)),
+  /** Longer than 95 of a hundred answers of that backend took. */
+  after: Schema.optionalKey(Schema.Literal("p95"))
+}).check(
+  Schema.makeFilter(
+    ({ after, after_ms }) => (after === undefined) !== (after_ms === undefined) || "after_ms or after: one of both"
+  )
+)
+export type HedgeRule = typeof HedgeRule.Type
+
 /** Which models go where. */
 const RouteEntry = Schema.Struct({
   /** Names of models; `*` stands for anything. */
@@ -77,7 +90,9 @@ const RouteEntry = Schema.Struct({
   /** Equal deterministic requests get the answer that was given before. */
   cache: Schema.optionalKey(CacheEntry),
   /** Whose requests may be equal: each client's own, if not given. */
-  share: Schema.optionalKey(Schema.Literals(["client", "all"]))
+  share: Schema.optionalKey(Schema.Literals(["client", "all"])),
+  /** Whether slow answers are asked for a second time, elsewhere. */
+  hedge: Schema.optionalKey(HedgeRule)
 })
 export type RouteEntry = typeof RouteEntry.Type
 
@@ -122,7 +137,12 @@ const crossProblems = ({ backends, routes }: Configuration): ReadonlyArray<Probl
         : [{ path: `routes[${at}].backends[${place}]`, message: `there is no backend "${name}"` }]
     )
   )
-  return [...twice, ...unknown]
+  const alone = routes.flatMap(({ backends, hedge }, at) =>
+    hedge !== undefined && new Set(backends).size < 2
+      ? [{ path: `routes[${at}].hedge`, message: "there is no second backend to ask" }]
+      : []
+  )
+  return [...twice, ...unknown, ...alone]
 }
 
 const pathText = (path: ReadonlyArray<unknown>): string =>

@@ -8,16 +8,18 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { BackendError } from "../domain/BackendError.ts"
+import type { BackendError } from "../domain/BackendError.ts"
 import type { Answer, Completion } from "../domain/Completion.ts"
-import { counted } from "../domain/Counted.ts"
+import type { HedgeRule } from "../domain/Configuration.ts"
 import { decodeEvent, type InferenceEvent } from "../domain/Event.ts"
-import type { CutShort, InferenceFailure, NoBackendAvailable } from "../domain/Failure.ts"
+import type { CutShort, InferenceFailure } from "../domain/Failure.ts"
 import type { AnswerPart, GenerationRequest } from "../domain/Generation.ts"
 import { makeAttempts } from "./Attempts.ts"
+import { failing, inTime, type RunFailure } from "./BackendFailed.ts"
 import { Backends, type Lane } from "./Backends.ts"
 import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
 import { AlsoTold, alsoTelling, type Ending, either, endedBy } from "./Ending.ts"
+import { makeHedging } from "./Hedge.ts"
 import { Ids } from "./Ids.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
@@ -70,6 +72,7 @@ export class Inference extends Context.Service<
       const attempts = yield* makeAttempts
       const timer = yield* makeTimer
       const longest = Duration.seconds(requestTimeoutSeconds)
+      const hedging = yield* makeHedging
       const sharing = yield* makeSharing(requestTimeoutSeconds * 1000)
 
       const budgetOf = ({ startedAt, timeout }: EventOptions) => ({
@@ -91,8 +94,9 @@ export class Inference extends Context.Service<
         failed: ReadonlyArray<string> = []
       ): Effect.Effect<A, InferenceFailure, R> => {
         const suits: Suits = (lane) => (failed.includes(lane.backend.name) ? undefined : tierOf(request)(lane))
-        return Effect.catchTag(run(suits), "BackendFailed", ({ backend, error }) => {
-          const left = (lane: Lane) => lane.backend.name !== backend && suits(lane) !== undefined
+        return Effect.catchTag(run(suits), "BackendFailed", ({ also = [], backend, error }) => {
+          const asked = [...failed, backend, ...also]
+          const left = (lane: Lane) => !asked.includes(lane.backend.name) && suits(lane) !== undefined
           const final = error._tag === "BackendError" && error.remedy === "give up"
           if (final || !lanes().some(left)) return Effect.fail(error)
           // One whose breaker let nobody through wasn't troubled.
@@ -100,41 +104,40 @@ export class Inference extends Context.Service<
           return Effect.flatMap(allowed, (granted) => {
             if (!granted) return Effect.fail(error)
             metrics.fallback(backend)
-            return Effect.catchTag(overBackends(request, run, [...failed, backend]), "NoBackendAvailable", () =>
-              Effect.fail(error)
-            )
+            return Effect.catchTag(overBackends(request, run, asked), "NoBackendAvailable", () => Effect.fail(error))
           })
         })
       }
 
-      const generate = (fiber: Fiber.Fiber<unknown, unknown>, request: GenerationRequest) => {
+      const generate = (fiber: Fiber.Fiber<unknown, unknown>, request: GenerationRequest, hedge?: HedgeRule) => {
         const clock = fiber.getRef(Clock.Clock)
         const start = millisOf(clock)
         budget.deposit(start)
+        const ask = (lane: Lane) => {
+          const { backend } = lane
+          return failing(lane, inTime(lane, attempts.whole(backend, request))).pipe(
+            Effect.map(({ endpoint, generation }): Answer => {
+              metrics.firstToken(backend.name, millisOf(clock) - start)
+              if (generation.usage !== undefined) {
+                metrics.tokens(backend.name, generation.usage)
+                metrics.delivered(backend.name, generation.usage.completionTokens)
+              }
+              return { ...generation, backend: backend.name, endpoint }
+            })
+          )
+        }
         return overBackends(request, (suits) =>
-          line.withSlot(suits, (lane) => {
-            const { backend } = lane
-            return failing(lane, inTime(lane, attempts.whole(backend, request))).pipe(
-              Effect.map(({ endpoint, generation }): Answer => {
-                metrics.firstToken(backend.name, millisOf(clock) - start)
-                if (generation.usage !== undefined) {
-                  metrics.tokens(backend.name, generation.usage)
-                  metrics.delivered(backend.name, generation.usage.completionTokens)
-                }
-                return { ...generation, backend: backend.name, endpoint }
-              })
-            )
-          })
+          hedge === undefined ? line.withSlot(suits, ask) : hedging(hedge, suits, ask)
         )
       }
 
       const answer = (request: GenerationRequest, { cacheControl }: EventOptions) =>
         Effect.withFiber<Answer, InferenceFailure>((fiber) => {
           const route = routeFor(modelOf(request))
-          if (route === undefined || !isShared(route)) return generate(fiber, request)
+          if (route === undefined || !isShared(route)) return generate(fiber, request, route?.hedge)
           return sharing(route, {
             ...{ request, cacheControl },
-            run: Effect.withFiber((fiber) => generate(fiber, request))
+            run: Effect.withFiber((fiber) => generate(fiber, request, route.hedge))
           })
         })
 
@@ -205,34 +208,6 @@ export class Inference extends Context.Service<
     })
   )
 }
-
-/** All of a backend's endpoints failed, or the one that could say what was asked for. */
-interface BackendFailed {
-  readonly _tag: "BackendFailed"
-  readonly backend: string
-  readonly error: BackendError | NoBackendAvailable
-}
-
-type RunFailure = BackendFailed | Exclude<InferenceFailure, BackendError>
-
-/** Behind its breaker, and saying which backend failed, so that the next one can be tried. */
-const failing = <A, R>({ backend, breaker }: Lane, self: Effect.Effect<A, BackendError, R>) =>
-  Effect.mapError(breaker.guard(self), (error): RunFailure => ({ _tag: "BackendFailed", backend: backend.name, error }))
-
-/** A backend that takes too long has failed like one that breaks the connection. */
-const inTime = <A, R>({ answerMillis, backend }: Lane, self: Effect.Effect<A, BackendError, R>) =>
-  answerMillis === undefined
-    ? self
-    : Effect.timeoutOrElse(self, {
-        duration: answerMillis,
-        orElse: () =>
-          Effect.fail(
-            new BackendError({
-              ...{ code: "api_connection_error", backend: backend.name, endpoint: "any", remedy: "retry" },
-              reason: `it took longer than ${counted(answerMillis / 1000, "second")}`
-            })
-          )
-      })
 
 const modelOf = (request: GenerationRequest): string | undefined => {
   const model = request._tag === "Prompt" ? request.parameters.model : request.fields["model"]

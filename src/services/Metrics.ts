@@ -38,6 +38,8 @@ interface Recorder {
   }) => void
   readonly retry: (backend: string, endpoint: string) => void
   readonly fallback: (backend: string) => void
+  /** A second backend was asked beside a slow one: whether its answer was the first. */
+  readonly hedge: (backend: string, outcome: "won" | "lost") => void
   readonly abort: (backend: string, outcome: "heard" | "failed") => void
   /** How to read the waiting line's state, which is done when the metrics are. */
   readonly readLine: (read: () => { readonly waiting: number; readonly inUse: number }) => void
@@ -100,6 +102,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   const attemptDuration = slow("backend_attempt_duration_seconds", "Time an attempt at a backend took")
   const retries = counter("backend_retries_total", "Attempts that repeated a failed one at the same endpoint")
   const fallbacks = counter("backend_fallbacks_total", "Times the next endpoint was tried after one had failed")
+  const hedges = counter("backend_hedges_total", "Times a backend was asked beside a slow one, by who answered first")
   const aborts = counter("backend_aborts_total", "Generations aborted because nobody waited for them any more")
   const queueDepth = gauge("queue_depth", "Requests waiting for a slot")
   const slotsInUse = gauge("slots_in_use", "Requests holding a slot")
@@ -140,6 +143,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
         retries.update({ backend, endpoint }, 0)
       }
       fallbacks.update({ backend }, 0)
+      for (const outcome of ["won", "lost"]) hedges.update({ backend, outcome }, 0)
       for (const outcome of ["heard", "failed"]) aborts.update({ backend, outcome }, 0)
       for (const direction of ["input", "output"]) tokens.update({ backend, direction }, 0)
       for (const fate of ["delivered", "wasted"]) generated.update({ backend, fate }, 0)
@@ -159,6 +163,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
     },
     retry: (backend, endpoint) => retries.update({ backend, endpoint }, 1),
     fallback: (backend) => fallbacks.update({ backend }, 1),
+    hedge: (backend, outcome) => hedges.update({ backend, outcome }, 1),
     abort: (backend, outcome) => aborts.update({ backend, outcome }, 1),
     readLine: (read) => {
       lineState = read

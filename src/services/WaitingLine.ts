@@ -46,6 +46,12 @@ export class WaitingLine extends Context.Service<
       suits: Suits,
       use: (lane: Lane) => Effect.Effect<A, E, R>
     ) => Effect.Effect<A, E | Refused, Exclude<R, Slot>>
+    /** Runs with a slot that is free now, if there is one and then `allowed` says yes; it never waits for one. */
+    readonly withFreeSlot: <A, E, R>(
+      suits: Suits,
+      allowed: Effect.Effect<boolean>,
+      use: (lane: Lane) => Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, E | Refused, Exclude<R, Slot>>
     /** Waits for a slot and keeps it until the scope closes. */
     readonly enter: (suits: Suits) => Effect.Effect<Place, Refused, Scope.Scope>
     readonly waiting: Effect.Effect<number>
@@ -189,6 +195,30 @@ export class WaitingLine extends Context.Service<
         })
       }
 
+      /** One that is up and has a slot free, of whatever tier; who waits in line waits for others, or would have gone. */
+      const spare = Effect.fnUntraced(function* (suits: Suits) {
+        const up: Array<Lane> = []
+        let lowest = Number.POSITIVE_INFINITY
+        for (const lane of lanes()) {
+          const tier = suits(lane)
+          if (tier === undefined || tier > lowest || lane.load.inUse() >= lane.slots) continue
+          if (Exit.isFailure(yield* Effect.exit(lane.breaker.check))) continue
+          if (tier < lowest) up.length = 0
+          lowest = tier
+          up.push(lane)
+        }
+        return best(up)
+      })
+
+      const takeSpare = (visit: Visit, allowed: Effect.Effect<boolean>) =>
+        Effect.gen(function* () {
+          const granted = (yield* spare(visit.suits)) !== undefined && (yield* allowed)
+          const lane = granted ? yield* spare(visit.suits) : undefined
+          if (lane === undefined) return yield* new Overloaded({ retryAfterMillis: 0 })
+          take(visit, lane)
+          return lane
+        })
+
       /** Closes the slot, with the cleanups it holds, and lets the next one in. */
       const giveBack = (visit: Visit, lane: Lane, exit: Exit.Exit<unknown, unknown>) =>
         Effect.ensuring(
@@ -214,19 +244,26 @@ export class WaitingLine extends Context.Service<
         })
       }
 
+      const within = <A, E, R>(
+        suits: Suits,
+        enter: (visit: Visit, deadline: number) => Effect.Effect<Lane, Refused>,
+        use: (lane: Lane) => Effect.Effect<A, E, R>
+      ) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.withFiber<A, E | Refused, Exclude<R, Slot>>((fiber) => {
+            const visit = begin(fiber, suits)
+            return Effect.flatMap(restore(enter(visit, fiber.getRef(Deadline))), (lane) =>
+              restore(Effect.provideService(use(lane), Slot, visit.slot))
+            ).pipe(Effect.onExit((exit) => leave(visit, exit)))
+          })
+        )
+
       return WaitingLine.of({
         waiting: Effect.sync(() => queue.size),
         inUse: Effect.sync(() => inUse),
         expectedWait: Effect.sync(() => expectedWait(lanes())),
-        withSlot: <A, E, R>(suits: Suits, use: (lane: Lane) => Effect.Effect<A, E, R>) =>
-          Effect.uninterruptibleMask((restore) =>
-            Effect.withFiber<A, E | Refused, Exclude<R, Slot>>((fiber) => {
-              const visit = begin(fiber, suits)
-              return Effect.flatMap(restore(wait(visit, fiber.getRef(Deadline))), (lane) =>
-                restore(Effect.provideService(use(lane), Slot, visit.slot))
-              ).pipe(Effect.onExit((exit) => leave(visit, exit)))
-            })
-          ),
+        withSlot: (suits, use) => within(suits, wait, use),
+        withFreeSlot: (suits, allowed, use) => within(suits, (visit) => takeSpare(visit, allowed), use),
         enter: (suits) =>
           Effect.uninterruptibleMask((restore) =>
             Effect.withFiber((fiber) => {

@@ -56,6 +56,19 @@ describe("a configuration", () => {
     })
   })
 
+  it("may hedge a route between two backends, by a time or by what they take", () => {
+    const backends = [...least.backends, { name: "b", url: "http://b" }]
+    const problems = (hedge: unknown, names = ["gpu", "b"]) =>
+      problemsOf({ backends, routes: [{ models: ["*"], backends: names, hedge }] })
+    for (const hedge of [{ after_ms: 2000 }, { after: "p95" }]) assert.deepStrictEqual(problems(hedge), [])
+    for (const hedge of [{}, { after_ms: 1, after: "p95" }, 2000]) {
+      assert.deepStrictEqual(problems(hedge), ["routes[0].hedge"])
+    }
+    assert.deepStrictEqual(problems({ after: "p99" }), ["routes[0].hedge.after"])
+    assert.deepStrictEqual(problems({ after_ms: 0 }), ["routes[0].hedge.after_ms"])
+    assert.deepStrictEqual(problems({ after_ms: 1 }, ["gpu", "gpu"]), ["routes[0].hedge"])
+  })
+
   it("has each name once, and routes to backends that are there", () => {
     const [gpu] = least.backends
     const wrong = { backends: [gpu, gpu], routes: [{ models: ["*"], backends: ["gpu", "cpu"] }] }

@@ -47,6 +47,7 @@ describe("GET /metrics", () => {
             ...outcomes.map((outcome) => at("backend_attempts_total", { endpoint, outcome }))
           ]),
           at("backend_fallbacks_total", {}),
+          ...["won", "lost"].map((outcome) => at("backend_hedges_total", { outcome })),
           ...["heard", "failed"].map((outcome) => at("backend_aborts_total", { outcome })),
           ...["input", "output"].map((direction) => at("tokens_total", { direction }))
         ]
