@@ -68,8 +68,8 @@ describe("a reader that stops reading", () => {
 
     it.live(`of ${surface.name} loses its connection after a failure, too, but its slot before`, () =>
       Effect.gen(function* () {
-        const service = yield* startService({ AI_TICKET_STREAM_STALL_SECONDS: "0.5" })
-        const { watched } = yield* stalledReader(surface, service, { headers: { "x-request-timeout": "0.4" } })
+        const service = yield* startService({ AI_TICKET_STREAM_STALL_SECONDS: "1.3" })
+        const { watched } = yield* stalledReader(surface, service, { headers: { "x-request-timeout": "1" } })
         yield* atRest(service.context)
         assert.isFalse(watched.downstream()?.destroyed)
         yield* eventually(() => watched.downstream()?.destroyed === true)
