@@ -198,8 +198,7 @@ const startNginx = async () => {
   const command = ["nginx", "-p", `${folder}/run/`, "-c", `${folder}/etc/nginx.conf`, "-g", "daemon off;"]
   if (isRoot) {
     // As in its container: not as root.
-    for (const path of ["", "/etc", "/etc/certs", "/run", "/nginx.log"])
-      chownSync(folder + path, nobody, nobody)
+    for (const path of ["", "/etc", "/etc/certs", "/run", "/nginx.log"]) chownSync(folder + path, nobody, nobody)
     command.unshift("setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups")
   }
   const nginx = start("nginx", command[0] ?? "", command.slice(1), { stdout: log })
