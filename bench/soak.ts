@@ -116,15 +116,16 @@ const measure = async () => {
   const [busy, statsOver] = [(busySeconds() - busyBegun) / took, await statsOf(backendUrl)]
 
   const counted = { direct: await direct.counted(), through: await through.counted() }
-  const { aborts } = await statsOf(backendUrl)
   const stoppedAt = performance.now()
   service.kill("SIGTERM")
   const code = await new Promise((resolve) => service.on("exit", resolve))
+  const stopping = performance.now() - stoppedAt
+  // Only now has every client that left been told to the backend.
+  const { aborts } = await statsOf(backendUrl)
   return {
-    ...{ aborts, code, counted, idle, memory, used },
+    ...{ aborts, code, counted, idle, memory, stopping, used },
     others: busy - used.reduce((sum, cpu) => sum + cpu, 0),
-    tokensIn: (statsOver.tokens - statsBegun.tokens) / took,
-    stopping: performance.now() - stoppedAt
+    tokensIn: (statsOver.tokens - statsBegun.tokens) / took
   }
 }
 
