@@ -6,11 +6,12 @@ import type { HedgeRule } from "../domain/Configuration.ts"
 import type { RunFailure } from "./BackendFailed.ts"
 import type { Lane } from "./Backends.ts"
 import { CurrentRequest } from "./CurrentRequest.ts"
+import type { Suits } from "./LaneChoice.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { makeServiceTimes } from "./ServiceTimes.ts"
-import { type Slot, type Suits, WaitingLine } from "./WaitingLine.ts"
+import { type Slot, WaitingLine } from "./WaitingLine.ts"
 
 /** The first to ask, and the second where that takes long. */
 export interface Hedge<First, A, E, R, R2> {

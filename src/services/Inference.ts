@@ -21,6 +21,7 @@ import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
 import { AlsoTold, alsoTelling, type Ending, either, endedBy } from "./Ending.ts"
 import { makeHedging } from "./Hedge.ts"
 import { Ids } from "./Ids.ts"
+import type { Suits } from "./LaneChoice.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
@@ -28,7 +29,7 @@ import { Settings } from "./Settings.ts"
 import { type CacheControl, isShared, makeSharing } from "./Sharing.ts"
 import { startingWith } from "./StartingWith.ts"
 import { makeTimer } from "./Timer.ts"
-import { Slot, type Suits, WaitingLine } from "./WaitingLine.ts"
+import { Slot, WaitingLine } from "./WaitingLine.ts"
 
 /** What a caller may ask for beside the event. */
 export interface EventOptions {

@@ -4,15 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { NoBackendAvailable, Overloaded } from "../domain/Failure.ts"
+import { type NoBackendAvailable, Overloaded } from "../domain/Failure.ts"
 import { FairQueue } from "../domain/FairQueue.ts"
 import type { Priority } from "../domain/Priority.ts"
 import { Backends, type Lane } from "./Backends.ts"
 import { CurrentRequest, type RequestRecord, shareOf } from "./CurrentRequest.ts"
 import { Deadline } from "./Deadline.ts"
+import { best, choices, isFree, knows, perMilli, type Suits } from "./LaneChoice.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
@@ -22,9 +22,6 @@ import { Settings } from "./Settings.ts"
  * backend has yet to hear of keeps the slot taken.
  */
 export class Slot extends Context.Service<Slot, Scope.Closeable>()("ai-ticket/services/WaitingLine/Slot") {}
-
-/** Which backends would do: the tier of one that would, lower ones first, and nothing for others. */
-export type Suits = (lane: Lane) => number | undefined
 
 /** A slot, and whose it is. */
 export interface Place {
@@ -75,38 +72,9 @@ export class WaitingLine extends Context.Service<
       // A slot given back behind the caller's back is still given back before the layer is gone.
       yield* Effect.addFinalizer(() => Fiber.awaitAll(releasing))
 
-      /** Of those that suit, the first tier that is up; or why there is none. */
-      const choices = Effect.fnUntraced(function* (suits: Suits) {
-        let among: ReadonlyArray<Lane> = []
-        let lowest = Number.POSITIVE_INFINITY
-        let refused: NoBackendAvailable | undefined
-        for (const lane of lanes()) {
-          const tier = suits(lane)
-          if (tier === undefined) continue
-          const state = yield* Effect.exit(lane.breaker.check)
-          if (Exit.isFailure(state)) refused = sooner(refused, state)
-          else if (tier < lowest) {
-            lowest = tier
-            among = [lane]
-          } else if (tier === lowest) among = [...among, lane]
-        }
-        return among.length > 0 ? among : yield* refused ?? new NoBackendAvailable({ retryAfterMillis: 1000 })
-      })
-
-      /** The one with a free slot that is likely to be done soonest. */
-      const best = (among: ReadonlyArray<Lane>): Lane | undefined => {
-        let chosen: Lane | undefined
-        for (const lane of among) {
-          if (lane.load.inUse() >= lane.slots) continue
-          if (chosen === undefined || lane.load.cost() < chosen.load.cost()) chosen = lane
-        }
-        return chosen
-      }
-
       const expectedWait = (among: ReadonlyArray<Lane>): number => {
         if (best(among) !== undefined && queue.size === 0) return 0
-        const perSecond = among.reduce((sum, lane) => sum + lane.slots / lane.load.serviceMillis(), 0)
-        return (queue.size + 1) / perSecond
+        return (queue.size + 1) / perMilli(among)
       }
 
       const begin = (fiber: Fiber.Fiber<unknown, unknown>, suits: Suits): Visit => {
@@ -149,7 +117,7 @@ export class WaitingLine extends Context.Service<
         Effect.forEach(
           queue.entries(),
           (visit) =>
-            Effect.match(choices(visit.suits), {
+            Effect.match(choices(lanes(), visit.suits), {
               onFailure: (refused) => {
                 if (queue.remove(visit)) visit.settle(Effect.fail(refused))
               },
@@ -173,14 +141,14 @@ export class WaitingLine extends Context.Service<
           take(visit, only)
           return Effect.succeed(only)
         }
-        return Effect.flatMap(choices(visit.suits), (among): Effect.Effect<Lane, Refused> => {
+        return Effect.flatMap(choices(lanes(), visit.suits), (among): Effect.Effect<Lane, Refused> => {
           const free = best(among)
           // Those who wait wait for other backends, or they would have gone.
           if (free !== undefined) {
             take(visit, free)
             return Effect.succeed(free)
           }
-          if (queue.size >= queueLimit) return Effect.fail(overloaded(among))
+          if (queue.size >= queueLimit) return Effect.fail(new Overloaded({ retryAfterMillis: 1 / perMilli(among) }))
           const expected = expectedWait(among)
           const left = deadline - millisOf(visit.clock)
           // Better told at once than after its time is up: it would wait for nothing.
@@ -195,29 +163,21 @@ export class WaitingLine extends Context.Service<
         })
       }
 
-      /** One that is up and has a slot free, of whatever tier; who waits in line waits for others, or would have gone. */
-      const spare = Effect.fnUntraced(function* (suits: Suits) {
-        const up: Array<Lane> = []
-        let lowest = Number.POSITIVE_INFINITY
-        for (const lane of lanes()) {
-          const tier = suits(lane)
-          if (tier === undefined || tier > lowest || lane.load.inUse() >= lane.slots) continue
-          if (Exit.isFailure(yield* Effect.exit(lane.breaker.check))) continue
-          if (tier < lowest) up.length = 0
-          lowest = tier
-          up.push(lane)
-        }
-        return best(up)
-      })
-
-      const takeSpare = (visit: Visit, allowed: Effect.Effect<boolean>) =>
-        Effect.gen(function* () {
-          const granted = (yield* spare(visit.suits)) !== undefined && (yield* allowed)
-          const lane = granted ? yield* spare(visit.suits) : undefined
+      /** Of whatever tier: who waits in line waits for others, or would have gone. */
+      const takeFree = (visit: Visit, allowed: Effect.Effect<boolean>) => {
+        const suits: Suits = (lane) => (isFree(lane) ? visit.suits(lane) : undefined)
+        const free = Effect.map(
+          Effect.suspend(() => choices(lanes(), suits)),
+          best
+        )
+        return Effect.gen(function* () {
+          yield* free
+          const lane = (yield* allowed) ? yield* free : undefined
           if (lane === undefined) return yield* new Overloaded({ retryAfterMillis: 0 })
           take(visit, lane)
           return lane
         })
+      }
 
       /** Closes the slot, with the cleanups it holds, and lets the next one in. */
       const giveBack = (visit: Visit, lane: Lane, exit: Exit.Exit<unknown, unknown>) =>
@@ -263,7 +223,7 @@ export class WaitingLine extends Context.Service<
         inUse: Effect.sync(() => inUse),
         expectedWait: Effect.sync(() => expectedWait(lanes())),
         withSlot: (suits, use) => within(suits, wait, use),
-        withFreeSlot: (suits, allowed, use) => within(suits, (visit) => takeSpare(visit, allowed), use),
+        withFreeSlot: (suits, allowed, use) => within(suits, (visit) => takeFree(visit, allowed), use),
         enter: (suits) =>
           Effect.uninterruptibleMask((restore) =>
             Effect.withFiber((fiber) => {
@@ -299,23 +259,4 @@ interface Visit {
 /** The time in line, whether a slot was the end of it or not. */
 const noteWait = ({ clock, enteredAt, request, takenAt }: Visit) => {
   if (request !== undefined) request.queueMillis += (takenAt ?? millisOf(clock)) - enteredAt
-}
-
-/** When the next place is likely to be free. */
-const overloaded = (among: ReadonlyArray<Lane>) =>
-  new Overloaded({
-    retryAfterMillis: 1 / among.reduce((sum, { load, slots }) => sum + slots / load.serviceMillis(), 0)
-  })
-
-/** Whether it is known what these take, rather than guessed. */
-const knows = (among: ReadonlyArray<Lane>) => among.every(({ load }) => load.known())
-
-/** Of what several backends say, what is soonest. */
-const sooner = (
-  known: NoBackendAvailable | undefined,
-  state: Exit.Failure<void, NoBackendAvailable>
-): NoBackendAvailable | undefined => {
-  const told = Option.getOrUndefined(Exit.findErrorOption(state))
-  if (known === undefined || told === undefined) return told ?? known
-  return told.retryAfterMillis < known.retryAfterMillis ? told : known
 }
