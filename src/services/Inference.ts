@@ -64,7 +64,7 @@ export class Inference extends Context.Service<
   static readonly layer = Layer.effect(
     Inference,
     Effect.gen(function* () {
-      const { logContent, requestTimeoutSeconds } = yield* Settings
+      const { logContent, queueLimit, requestTimeoutSeconds } = yield* Settings
       const budget = yield* RetryBudget
       const { lanes, routeFor, tierFor } = yield* Backends
       const line = yield* WaitingLine
@@ -74,7 +74,7 @@ export class Inference extends Context.Service<
       const timer = yield* makeTimer
       const longest = Duration.seconds(requestTimeoutSeconds)
       const hedging = yield* makeHedging
-      const sharing = yield* makeSharing(requestTimeoutSeconds * 1000)
+      const sharing = yield* makeSharing({ longestMillis: requestTimeoutSeconds * 1000, mostJoined: queueLimit })
 
       const budgetOf = ({ startedAt, timeout }: EventOptions) => ({
         timer,

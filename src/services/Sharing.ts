@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Answer } from "../domain/Completion.ts"
 import type { RouteEntry } from "../domain/Configuration.ts"
-import type { InferenceFailure } from "../domain/Failure.ts"
+import { type InferenceFailure, Overloaded } from "../domain/Failure.ts"
 import type { GenerationRequest } from "../domain/Generation.ts"
 import { canonicalText, isDeterministic } from "../domain/RequestKey.ts"
 import { type AnswerCache, makeAnswerCache } from "./AnswerCache.ts"
@@ -38,8 +38,9 @@ export type CacheControl = "no-cache" | "no-store"
  * way. Equal are requests of the same client, unless the route shares between all, which are deterministic and ask the
  * backend for the same.
  */
-export const makeSharing = Effect.fnUntraced(function* (longestMillis: number) {
+export const makeSharing = Effect.fnUntraced(function* ({ longestMillis, mostJoined }: SharingLimits) {
   const coalesce = yield* makeCoalesce<Answer, InferenceFailure>()
+  const bounded = makeBound(mostJoined)
   const stateOf = makeStates()
 
   return (route: SharingRoute, { cacheControl, request, run }: Shareable): Effect.Effect<Answer, InferenceFailure> =>
@@ -62,11 +63,38 @@ export const makeSharing = Effect.fnUntraced(function* (longestMillis: number) {
       // The run is everybody's: it may take what the longest budget allows, and each who waits has his own.
       const patient = Effect.provideService(keeping, Deadline, now() + longestMillis)
       return coalesce(flight, patient, (answer, joined) => {
-        if (joined) note(record, "joined")
-        return timed(answer, record, joined, now)
+        if (!joined) return timed(answer, record, joined, now)
+        note(record, "joined")
+        return bounded(timed(answer, record, joined, now))
       })
     })
 })
+
+export interface SharingLimits {
+  /** The longest time budget that a request may have. */
+  readonly longestMillis: number
+  /** How many may wait at once for generations that others began: they stand in no line that would bound them. */
+  readonly mostJoined: number
+}
+
+/** So many at once, and a no for the rest. */
+const makeBound = (most: number) => {
+  let count = 0
+  const enter = Effect.suspend(() => {
+    if (count >= most) return Effect.fail(new Overloaded({ retryAfterMillis: 1000 }))
+    count += 1
+    return Effect.void
+  })
+  const leave = Effect.sync(() => {
+    count -= 1
+  })
+  return <A, E, R>(self: Effect.Effect<A, E, R>) =>
+    Effect.acquireUseRelease(
+      enter,
+      () => self,
+      () => leave
+    )
+}
 
 /** What a route has, by the route itself: one that is another now has nothing in common with what it was. */
 const makeStates = () => {

@@ -11,11 +11,12 @@ const greedy = { prompt: "p", temperature: 0 }
 
 const over = Effect.fnUntraced(function* (
   route: Partial<RouteEntry>,
-  outcomes: ReadonlyArray<Outcome> = [Effect.delay(says("yes"), "1 second")]
+  outcomes: ReadonlyArray<Outcome> = [Effect.delay(says("yes"), "1 second")],
+  settings: Readonly<Record<string, string>> = {}
 ) {
   const backend = named("a", { chat: outcomes })
   const routes = [{ models: ["*"], backends: ["a"], ...route }] as const
-  const inference = yield* inferenceOver([{ backend: backend.backend, slots: 8 }], routes)
+  const inference = yield* inferenceOver([{ backend: backend.backend, slots: 8 }], routes, settings)
   return { ...inference, ...backend }
 })
 
@@ -87,6 +88,21 @@ describe("equal requests in flight", () => {
       assert.deepStrictEqual([interrupted.length, yield* line.inUse], [0, 1])
       yield* Fiber.interrupt(other)
       assert.deepStrictEqual([interrupted.length, yield* line.inUse], [1, 0])
+    })
+  )
+
+  it.effect("are no more than may wait in line", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* over({ coalesce: true }, undefined, { AI_TICKET_QUEUE_LIMIT: "1" })
+      const [first, joined] = [yield* forked(ask(greedy)), yield* forked(ask(greedy))]
+      assert.strictEqual((yield* Effect.flip(ask(greedy)))._tag, "Overloaded")
+      yield* Fiber.interrupt(joined)
+      const next = yield* forked(ask(greedy))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(
+        (yield* Fiber.joinAll([first, next])).map(({ text }) => text),
+        ["yes", "yes"]
+      )
     })
   )
 
