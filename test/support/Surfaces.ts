@@ -132,4 +132,28 @@ const completions = openAi(
   ({ text }) => text
 )
 
-export const surfaces: ReadonlyArray<Surface> = [event, chat, completions]
+const nativeEvent = (token: string, reason: string | null) =>
+  `event: message\ndata: {"token": ${JSON.stringify(token)}, "finish_reason": ${JSON.stringify(reason)}}\n\n`
+
+const generate: Surface = {
+  name: "POST /api/extra/generate/stream",
+  path: "/api/extra/generate/stream",
+  request: { prompt: "p" },
+  endpoint: "generate",
+  fallback: undefined,
+  whole: (texts) => [...texts.map((text) => nativeEvent(text, null)), nativeEvent("", "stop")].join(""),
+  masked: (bytes) => bytes,
+  read: (bytes) => {
+    const events = eventsIn(bytes).map((data) => JSON.parse(data))
+    const { detail, finish_reason: reason = null } = events.at(-1) ?? {}
+    return {
+      text: events.map(({ token }) => token).join(""),
+      finishReason: detail === undefined ? (reason ?? undefined) : undefined,
+      error: detail?.error,
+      complete: reason !== null
+    }
+  },
+  codeIn: (body) => JSON.parse(body).detail.error
+}
+
+export const surfaces: ReadonlyArray<Surface> = [event, chat, completions, generate]

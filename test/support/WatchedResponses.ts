@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 
 /** One answer as the service writes it, and the backend's as the service reads it, whichever have come to be. */
 export interface Watched {
-  /** The response to the latest request for that path. */
+  /** The response to the first request for that path: the scripted backend may get one for the same path. */
   readonly downstream: () => ServerResponse | undefined
   /** What the service reads of the backend. */
   readonly upstream: () => IncomingMessage | undefined
@@ -23,7 +23,7 @@ export const watchedResponses = (path: string) =>
         const seen: { downstream?: ServerResponse; upstream?: IncomingMessage } = {}
         const onRequest = (message: unknown) => {
           if (field(field(message, "request"), "url") === path)
-            seen.downstream = field(message, "response") as ServerResponse
+            seen.downstream ??= field(message, "response") as ServerResponse
         }
         const onResponse = (message: unknown) => {
           const response = field(message, "response") as IncomingMessage
