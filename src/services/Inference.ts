@@ -17,6 +17,7 @@ import type { AnswerPart, GenerationRequest } from "../domain/Generation.ts"
 import { makeAttempts } from "./Attempts.ts"
 import { failing, inTime, type RunFailure } from "./BackendFailed.ts"
 import { Backends, type Lane } from "./Backends.ts"
+import { contentLog } from "./ContentLog.ts"
 import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
 import { AlsoTold, alsoTelling, type Ending, either, endedBy } from "./Ending.ts"
 import { makeHedging } from "./Hedge.ts"
@@ -142,8 +143,10 @@ export class Inference extends Context.Service<
           })
         })
 
-      const complete = (request: GenerationRequest, options: EventOptions = {}) =>
-        withDeadline(budgetOf(options), options.ending)(answer(request, options))
+      const complete = (request: GenerationRequest, options: EventOptions = {}) => {
+        const budgeted = withDeadline(budgetOf(options), options.ending)(answer(request, options))
+        return logContent ? contentLog.whole(request, budgeted) : budgeted
+      }
 
       /** Line, retries and fallbacks, until the first text is there; the slot is kept until the scope closes. */
       const begin = Effect.fnUntraced(function* (request: GenerationRequest, ending: Ending<CutShort>) {
@@ -164,7 +167,7 @@ export class Inference extends Context.Service<
         return begun
       })
 
-      const stream = (request: GenerationRequest, options: EventOptions = {}) =>
+      const quietStream = (request: GenerationRequest, options: EventOptions) =>
         Stream.unwrap(
           Effect.withFiber((fiber) => {
             const { at, exceeded } = deadlineOf(fiber, budgetOf(options))
@@ -187,8 +190,10 @@ export class Inference extends Context.Service<
           })
         )
 
-      const logged = (event: InferenceEvent, completion: Completion) =>
-        Effect.logInfo("inference").pipe(Effect.annotateLogs({ prompt: event.prompt, completion: completion.text }))
+      const stream = (request: GenerationRequest, options: EventOptions = {}) => {
+        const parts = quietStream(request, options)
+        return logContent ? contentLog.streamed(request, parts) : parts
+      }
 
       return Inference.of({
         complete,
@@ -198,10 +203,11 @@ export class Inference extends Context.Service<
             const decoded = decodeEvent(input)
             if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
             const event = decoded.success
-            return Effect.flatMap(complete(requestOf(event), options), (answer) => {
-              const completion = { ...answer, text: answer.text.trim(), id: event.id ?? ids.next() }
-              return logContent ? Effect.as(logged(event, completion), completion) : Effect.succeed(completion)
-            })
+            return Effect.map(complete(requestOf(event), options), (answer) => ({
+              ...answer,
+              text: answer.text.trim(),
+              id: event.id ?? ids.next()
+            }))
           }),
         streamEvent: (input, options) =>
           Stream.unwrap(Effect.map(Effect.fromResult(decodeEvent(input)), (event) => stream(requestOf(event), options)))

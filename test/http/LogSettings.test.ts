@@ -1,8 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { beginningOf } from "../support/BadSteps.ts"
+import { dialectStream } from "../support/DialectStream.ts"
 import { send, sendEvent } from "../support/Http.ts"
 import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
+import { postRaw } from "../support/Sse.ts"
+import { surfaces } from "../support/Surfaces.ts"
+import { eventually } from "../support/TestService.ts"
 
 const event = { content: "the prompt itself" }
 
@@ -63,9 +68,30 @@ describe.concurrent("prompt and completion", () => {
     Effect.gen(function* () {
       const { text } = yield* logWith({ AI_TICKET_LOG_CONTENT: "true" })
       assert.include(text, "the prompt itself")
-      assert.include(text, '"completion":"from chat"')
+      assert.include(text, '"completion":" from chat "')
     })
   )
+
+  for (const surface of surfaces) {
+    it.live(`are logged for ${surface.name}, as far as a stream came`, () =>
+      Effect.gen(function* () {
+        const { backend, lines, url } = yield* startService({ AI_TICKET_LOG_CONTENT: "true" })
+        for (const after of ["end", "reset"] as const) {
+          const texts = ["so", " far"]
+          const pieces = after === "end" ? dialectStream("1.104", surface.endpoint, texts) : beginningOf(surface, texts)
+          backend.script({ [surface.endpoint]: [{ pieces, after }] })
+          yield* postRaw(url, surface.path, surface.request)
+        }
+        const told = () => lines.map((line) => JSON.parse(line)).filter(({ message }) => message === "inference")
+        yield* eventually(() => told().length === 2)
+        for (const { completion, prompt, request_id } of told()) {
+          assert.strictEqual(completion, "so far")
+          assert.include(JSON.stringify(prompt), "p")
+          assert.isString(request_id)
+        }
+      })
+    )
+  }
 
   it.live("aren't by default, however much else is", () =>
     Effect.gen(function* () {
