@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { displayWidth } from "effect/cli/CliOutput"
-import { panel } from "../../src/cli/Panel.ts"
+import { heading, panel } from "../../src/cli/Panel.ts"
 
 const plain = (columns: number) => ({ columns, title: (text: string) => text })
 
@@ -68,5 +68,27 @@ describe("a panel", () => {
     [300, 100]
   ])("on a terminal of %i columns is %i cells wide", (columns, width) => {
     assert.strictEqual(panel("T", "x", plain(columns)).split("\n").at(-1)?.length, width - 1)
+  })
+})
+
+describe("a heading", () => {
+  it("is a rule of the terminal's width with the title in it, and ends its line", () => {
+    assert.strictEqual(heading("Title", plain(24)), "── Title ───────────────\n")
+    assert.strictEqual(displayWidth(heading("完成", plain(24)).trimEnd()), 24)
+  })
+
+  it("is no wider than is easily read, and as wide as usual where the terminal doesn't tell", () => {
+    assert.strictEqual(displayWidth(heading("Title", plain(500)).trimEnd()), 100)
+    assert.strictEqual(displayWidth(heading("Title", plain(0)).trimEnd()), 80)
+  })
+
+  it("has its title styled, without the style counting as width", () => {
+    const style = { columns: 24, title: (text: string) => `\u001b[1m${text}\u001b[22m` }
+    assert.strictEqual(heading("Title", style), "── \u001b[1mTitle\u001b[22m ───────────────\n")
+  })
+
+  it("is left out where its title has no room", () => {
+    assert.strictEqual(heading("Title", plain(10)), "── Title ─\n")
+    assert.strictEqual(heading("Title", plain(9)), "")
   })
 })
