@@ -1,5 +1,9 @@
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
+import { eventuallyLive } from "../support/Eventually.ts"
+import { forked } from "../support/Forked.ts"
 import { scriptedBackend, streamOf } from "../support/ScriptedBackend.ts"
 import { eventually, testService } from "../support/TestService.ts"
 import { runInProcess } from "./InProcess.ts"
@@ -262,4 +266,36 @@ describe("ai-ticket prompt --stream, somebody else there", () => {
       })
     )
   })
+})
+
+describe("ai-ticket prompt --stream, whose service keeps still", () => {
+  const three = 'data: {"delta":"Three","done":false}\n\n'
+
+  it.effect.each([
+    { when: "before the first token", pieces: [], came: "" },
+    { when: "after it", pieces: [three], came: "Three\n" }
+  ])("$when: is given up five seconds after its own time limit, exit 3", ({ came, pieces }) =>
+    Effect.gen(function* () {
+      const { connections, url } = yield* strangeStream(pieces, "hang")
+      let output = () => ""
+      const asking = yield* forked(
+        runInProcess(["prompt", "hi", "--stream", "--timeout", "1.5", "--server-url", url], {
+          signal: ({ stdout }) => {
+            output = stdout
+            return Effect.never
+          }
+        })
+      )
+      yield* eventuallyLive(() => connections() === 1 && output() === came.trim())
+      yield* TestClock.adjust(6499)
+      assert.isUndefined(asking.pollUnsafe())
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(yield* Fiber.join(asking), {
+        code: 3,
+        stdout: came,
+        stderr: `ai-ticket: No whole answer from ai-ticket at ${url} within 6.5 seconds.\n`
+      })
+      yield* eventuallyLive(() => connections() === 0)
+    })
+  )
 })

@@ -23,15 +23,27 @@ export const strangeStream = (pieces: Iterable<string | Uint8Array>, after: "end
 
 const listening = (listener: RequestListener) =>
   Effect.acquireRelease(
-    Effect.callback<{ readonly url: string; readonly close: () => void }>((resume) => {
+    Effect.callback<{
+      readonly url: string
+      /** How many are open. */
+      readonly connections: () => number
+      readonly close: () => void
+    }>((resume) => {
       const server = createServer(listener)
+      let open = 0
+      server.on("connection", (socket) => {
+        open += 1
+        socket.on("close", () => {
+          open -= 1
+        })
+      })
       server.listen(0, "127.0.0.1", () => {
         const { port } = server.address() as AddressInfo
         const close = () => {
           server.closeAllConnections()
           server.close()
         }
-        resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, close }))
+        resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, connections: () => open, close }))
       })
     }),
     ({ close }) => Effect.sync(close)
