@@ -6,11 +6,11 @@ import * as Option from "effect/Option"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { asking, askingFlags, patienceMillis } from "./Asking.ts"
-import { readChatEvent, readChatRefusal } from "./ChatEvent.ts"
 import { type CommandFailure, failure } from "./CommandFailure.ts"
+import { readChatEvent, readChatRefusal } from "./chat/ChatEvent.ts"
 import { hear } from "./Heard.ts"
 import { showAsItComes, tell } from "./Output.ts"
-import { notOurs } from "./Refusal.ts"
+import { notOurs, refusal } from "./Refusal.ts"
 import { samplingFields, samplingFlags } from "./SamplingFlags.ts"
 import { type Answer, originOf, withinTime } from "./Server.ts"
 import { serverEvents } from "./ServerEvents.ts"
@@ -44,15 +44,8 @@ export const chat = Command.make(
         const system = Option.toArray(Option.map(input.system, (content): Turn => ({ role: "system", content })))
         let said: ReadonlyArray<Turn> = []
 
-        const whole = ({ status, text }: Answer) =>
-          Effect.fail(
-            status === 200
-              ? notOurs(serverUrl, "is not a stream")
-              : failure(
-                  "refused",
-                  Option.getOrElse(readChatRefusal(text), () => `It answered ${status}.`)
-                )
-          )
+        const whole = (answer: Answer) =>
+          Effect.fail(answer.status === 200 ? notOurs(serverUrl, "is not a stream") : refusal(answer, readChatRefusal))
 
         const turn = Effect.fnUntraced(function* (content: string) {
           const asked: Turn = { role: "user", content }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { scriptedBackend, streamOf } from "../support/ScriptedBackend.ts"
 import { testService } from "../support/TestService.ts"
 import { runInProcess } from "./InProcess.ts"
+import { stranger } from "./Stranger.ts"
 
 const setUp = Effect.gen(function* () {
   const backend = yield* scriptedBackend
@@ -47,7 +48,28 @@ describe("ai-ticket chat, in a pipe", () => {
       backend.script({ chat: [{ status: 401, body: {} }] })
       const { code, stderr, stdout } = yield* runInProcess(args, { stdin: "first\nsecond\n" })
       assert.deepStrictEqual([code, stdout, backend.calls.length], [1, "", 1])
-      assert.match(stderr, /^ai-ticket: The backend refused ai-ticket's credentials/)
+      assert.match(stderr, /^ai-ticket: The backend refused ai-ticket's credentials.*\(api_authentication_error\)\n$/)
+    })
+  )
+
+  it.live("tells when it is worth trying again", () =>
+    Effect.gen(function* () {
+      const backend = yield* scriptedBackend
+      const service = yield* testService({ KOBOLDCPP_API_URL: backend.url, RATE_LIMIT_REQUESTS: "1" })
+      const args = ["chat", "--server-url", service.url]
+      assert.strictEqual((yield* runInProcess(args, { stdin: "first\n" })).code, 0)
+      const { code, stderr } = yield* runInProcess(args, { stdin: "second\n" })
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /^ai-ticket: .*\(rate_limited\)\nWorth trying again in \d+ seconds?\.\n$/)
+    })
+  )
+
+  it.live("tells what else listens there", () =>
+    Effect.gen(function* () {
+      const { url } = yield* stranger(502, "<html>Bad gateway</html>")
+      const { code, stderr, stdout } = yield* runInProcess(["chat", "--server-url", url], { stdin: "first\n" })
+      assert.deepStrictEqual([code, stdout], [1, ""])
+      assert.strictEqual(stderr, "ai-ticket: The answer has status 502 and is not one of ai-ticket's.\n")
     })
   )
 
@@ -57,7 +79,7 @@ describe("ai-ticket chat, in a pipe", () => {
       backend.script({ chat: [{ pieces: streamOf("chat", "one two").slice(0, 1), after: "reset" }] })
       const { code, stderr, stdout } = yield* runInProcess(args, { stdin: "first\n" })
       assert.deepStrictEqual([code, stdout], [1, "one\n"])
-      assert.include(stderr, "The connection to the backend failed")
+      assert.match(stderr, /^ai-ticket: The connection to the backend failed.*\(api_connection_error\)\n$/)
     })
   )
 })
