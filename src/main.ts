@@ -2,7 +2,6 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import * as ConfigProvider from "effect/ConfigProvider"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
@@ -16,7 +15,7 @@ import { failure } from "./cli/CommandFailure.ts"
 import { exitCodes } from "./cli/ExitCode.ts"
 import { cannotListen } from "./cli/Listening.ts"
 import type { Programs } from "./cli/Programs.ts"
-import { type EndingSignal, Signals } from "./cli/Signals.ts"
+import { type EndingSignal, makeSignals, Signals } from "./cli/Signals.ts"
 import { WrongOption } from "./cli/Simulate.ts"
 import { ReloadRequests } from "./services/ConfigReload.ts"
 import * as Logging from "./services/Logging.ts"
@@ -79,16 +78,15 @@ const wrongOption = (issue: SchemaIssue.Issue): WrongOption => {
   return new WrongOption({ option: String(first?.path?.[0] ?? ""), problem: first?.message ?? "a wrong value" })
 }
 
-const signalled = Deferred.makeUnsafe<EndingSignal>()
+const { receive, signals } = makeSignals()
 
 /** How long the last output may take to be read once everything else is done. */
 const flushMillis = 1000
 
-/** The first signal asks the command to end; the second one ends the process at once. */
+/** The first signal that no command keeps for itself asks it to end; the second one ends the process at once. */
 const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   const onSignal = (signal: EndingSignal) => {
-    const first = Deferred.doneUnsafe(signalled, Effect.succeed(signal))
-    if (!first) process.exit(exitCodes[signal === "SIGINT" ? "interrupted" : "terminated"].code)
+    if (!receive(signal)) process.exit(exitCodes[signal === "SIGINT" ? "interrupted" : "terminated"].code)
   }
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal)
   // What can't be written is lost; whoever must know learns it from the write itself.
@@ -120,7 +118,7 @@ const platform = Layer.mergeAll(
   // A batch asks thousands of times.
   NodeHttpClient.layerNodeHttpOptions({ keepAlive: true }),
   ConfigProvider.layer(ConfigProvider.fromEnv()),
-  Layer.succeed(Signals)({ first: Deferred.await(signalled) }),
+  Layer.succeed(Signals)(signals),
   Layer.succeed(References.LogToStderr)(true)
 )
 

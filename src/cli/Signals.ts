@@ -1,4 +1,5 @@
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { type CommandFailure, failure } from "./CommandFailure.ts"
 
@@ -10,8 +11,39 @@ export class Signals extends Context.Service<
   {
     /** Returns with the first one. */
     readonly first: Effect.Effect<EndingSignal>
+    /** Returns with the next SIGINT, which asks nothing else to end: it is for whoever waits for it here. */
+    readonly nextInterrupt: Effect.Effect<void>
   }
 >()("ai-ticket/cli/Signals") {}
+
+/** The signals as they are received from somewhere. */
+export interface ReceivedSignals {
+  readonly signals: Signals["Service"]
+  /** Passes one on. False says that nobody takes it: the program was asked to end before. */
+  readonly receive: (signal: EndingSignal) => boolean
+}
+
+export const makeSignals = (): ReceivedSignals => {
+  const first = Deferred.makeUnsafe<EndingSignal>()
+  const waiting = new Set<() => void>()
+  return {
+    signals: {
+      first: Deferred.await(first),
+      nextInterrupt: Effect.callback((resume) => {
+        const taken = () => resume(Effect.void)
+        waiting.add(taken)
+        return Effect.sync(() => waiting.delete(taken))
+      })
+    },
+    receive: (signal) => {
+      if (signal !== "SIGINT" || waiting.size === 0) return Deferred.doneUnsafe(first, Effect.succeed(signal))
+      const all = [...waiting]
+      waiting.clear()
+      for (const taken of all) taken()
+      return true
+    }
+  }
+}
 
 /** Runs until a signal comes, which is how such work ends well: it returns once everything is closed. */
 export const untilSignal = <E, R>(work: Effect.Effect<never, E, R>): Effect.Effect<void, E, R | Signals> =>

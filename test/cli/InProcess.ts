@@ -66,7 +66,8 @@ export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<str
         NodeHttpClient.layerNodeHttp,
         ConfigProvider.layer(ConfigProvider.fromEnvRecord(options.env ?? {})),
         Layer.succeed(Signals)({
-          first: options.signal?.({ stdout: () => stdout, stderr: () => stderr }) ?? Effect.never
+          first: options.signal?.({ stdout: () => stdout, stderr: () => stderr }) ?? Effect.never,
+          nextInterrupt: Effect.never
         }),
         Layer.succeed(Console.Console)(console)
       ).pipe(Layer.provideMerge(stdio), Layer.provideMerge(NodeServices.layer))
