@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import packageJson from "../package.json" with { type: "json" }
 import * as Cli from "./cli/Cli.ts"
 import { failure } from "./cli/CommandFailure.ts"
+import { LineEditor } from "./cli/chat/LineEditor.ts"
 import { exitCodes } from "./cli/ExitCode.ts"
 import { cannotListen } from "./cli/Listening.ts"
 import type { Programs } from "./cli/Programs.ts"
@@ -119,6 +120,7 @@ const platform = Layer.mergeAll(
   NodeHttpClient.layerNodeHttpOptions({ keepAlive: true }),
   ConfigProvider.layer(ConfigProvider.fromEnv()),
   Layer.succeed(Signals)(signals),
+  LineEditor.layer(() => ({ input: process.stdin, output: process.stderr })),
   Layer.succeed(References.LogToStderr)(true)
 )
 

@@ -1,5 +1,6 @@
 import * as Console from "effect/Console"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -16,13 +17,18 @@ export interface Shown {
   readonly text: string
 }
 
-/** A result that can't be written, say to a full disk, is not done. */
-const write = Effect.fnUntraced(function* (text: string) {
+/** Standard output takes no more: its reader left, or its disk is full. */
+export class CannotWrite extends Data.TaggedError("CannotWrite") {}
+
+/** A result that can't be written is not done. */
+export const cannotWrite = () => failure("refused", "The result can't be written to standard output.")
+
+const put = Effect.fnUntraced(function* (text: string) {
   const stdio = yield* Stdio.Stdio
-  yield* Effect.mapError(Stream.run(Stream.succeed(text), stdio.stdout()), () =>
-    failure("refused", "The result can't be written to standard output.")
-  )
+  yield* Effect.mapError(Stream.run(Stream.succeed(text), stdio.stdout()), () => new CannotWrite())
 })
+
+const write = (text: string) => Effect.mapError(put(text), cannotWrite)
 
 /** How titles look on this terminal. */
 const style = Effect.gen(function* () {
@@ -45,6 +51,7 @@ export const show = Effect.fnUntraced(function* ({ text, title }: Shown) {
 /**
  * Prints a text on stdout as it comes, without the white space around it: below its title on a terminal, if it has one.
  * It ends with a line break, and so does the part that has come when the rest doesn't.
+ * It fails as `CannotWrite` by itself, so that it can be told from a failure of the pieces.
  */
 export const showAsItComes = Effect.fnUntraced(function* <E, R>(pieces: Stream.Stream<string, E, R>, title?: string) {
   const stdio = yield* Stdio.Stdio
@@ -52,17 +59,17 @@ export const showAsItComes = Effect.fnUntraced(function* <E, R>(pieces: Stream.S
   const above = terminal && title !== undefined ? heading(title, yield* style) : ""
   const trim = makeTrim()
   let begun = false
-  const put = (piece: string) =>
+  const putPiece = (piece: string) =>
     Effect.suspend(() => {
       const text = trim(piece)
       if (text === "") return Effect.void
       const before = begun ? "" : above
       begun = true
-      return write(before + (terminal ? printable(text) : text))
+      return put(before + (terminal ? printable(text) : text))
     })
-  const endLine = Effect.suspend(() => (begun ? Effect.ignore(write("\n")) : Effect.void))
-  yield* Effect.onError(Stream.runForEach(pieces, put), () => endLine)
-  yield* write("\n")
+  const endLine = Effect.suspend(() => (begun ? Effect.ignore(put("\n")) : Effect.void))
+  yield* Effect.onError(Stream.runForEach(pieces, putPiece), () => endLine)
+  yield* put("\n")
 })
 
 /** Prints text for another program on stdout; only if it ends up on a terminal after all is it made printable. */

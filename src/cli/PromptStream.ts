@@ -3,7 +3,7 @@ import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Stream from "effect/Stream"
 import { readCompletionEvent } from "./CompletionEvent.ts"
 import { type Heard, hear } from "./Heard.ts"
-import { showAsItComes, showPlain } from "./Output.ts"
+import { cannotWrite, showAsItComes, showPlain } from "./Output.ts"
 import { notOurs, refusal } from "./Refusal.ts"
 import { type Answer, originOf, withinTime } from "./Server.ts"
 import { serverEvents } from "./ServerEvents.ts"
@@ -25,9 +25,13 @@ export const streamPrompt = (
   const heard = serverEvents(request).pipe(hear(serverUrl, readCompletionEvent), withSignOfLifeAtFirst)
   const shown = json
     ? Stream.runForEach(heard, showEvent)
-    : showAsItComes(
-        Stream.map(heard, ({ text }) => text),
-        "Completion"
+    : Effect.catchTag(
+        showAsItComes(
+          Stream.map(heard, ({ text }) => text),
+          "Completion"
+        ),
+        "CannotWrite",
+        () => Effect.fail(cannotWrite())
       )
   const whole = Effect.fnUntraced(function* (answer: Answer) {
     if (answer.status === 200) return yield* notOurs(serverUrl, "is not a stream")

@@ -22,7 +22,7 @@ describe("ai-ticket chat, in a pipe", () => {
     Effect.gen(function* () {
       const { args, backend, messages } = yield* setUp
       backend.script({ chat: [{ pieces: streamOf("chat", " one") }, { pieces: streamOf("chat", " two") }] })
-      const ended = yield* runInProcess(args, { stdin: "first\n\n second \n" })
+      const ended = yield* runInProcess(args, { stdin: "first\n\nsecond\n" })
       assert.deepInclude(ended, { code: 0, stdout: "one\ntwo\n", stderr: "" })
       assert.deepStrictEqual(messages(), [
         [system, user("first")],
@@ -31,14 +31,15 @@ describe("ai-ticket chat, in a pipe", () => {
     })
   )
 
-  it.live("forgets at /reset, and leaves at /exit", () =>
+  it.live("says each line as it is: commands are for people, and white space is theirs who write it", () =>
     Effect.gen(function* () {
       const { args, messages } = yield* setUp
-      yield* runInProcess(args, { stdin: "first\n/reset\nsecond\n/exit\nthird\n" })
-      assert.deepStrictEqual(messages(), [
-        [system, user("first")],
-        [system, user("second")]
-      ])
+      const lines = ["/reset", "  indented\t", "/exit", "/nope"]
+      yield* runInProcess(args, { stdin: `${lines.join("\n")}\n \n\n` })
+      assert.deepStrictEqual(
+        messages().map((all) => (all as ReadonlyArray<unknown>).at(-1)),
+        lines.map(user)
+      )
     })
   )
 

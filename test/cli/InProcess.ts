@@ -1,19 +1,35 @@
+import { PassThrough, Writable } from "node:stream"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as PlatformError from "effect/PlatformError"
 import * as Runtime from "effect/Runtime"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Cli from "../../src/cli/Cli.ts"
-import { type EndingSignal, Signals } from "../../src/cli/Signals.ts"
+import { LineEditor } from "../../src/cli/chat/LineEditor.ts"
+import { type EndingSignal, makeSignals, Signals } from "../../src/cli/Signals.ts"
 
 interface OutputSoFar {
   readonly stdout: () => string
   readonly stderr: () => string
+}
+
+const broken = Sink.fail(
+  PlatformError.systemError({ _tag: "Unknown", module: "Stdio", method: "stdout", description: "EPIPE" })
+)
+
+/** Somebody at the terminal. */
+export interface Person extends OutputSoFar {
+  readonly type: (keys: string) => void
+  /** What Ctrl-C is while no line is read, and what others send. */
+  readonly signal: (signal: EndingSignal) => void
+  /** Whether keys come as they are pressed, Ctrl-C too. */
+  readonly raw: () => boolean
 }
 
 interface InProcessOptions {
@@ -21,9 +37,13 @@ interface InProcessOptions {
   readonly terminal?: boolean
   /** Stdout is a terminal if stderr is, unless this says otherwise. */
   readonly stdoutTerminal?: boolean
+  /** Nothing can be written to stdout. */
+  readonly brokenStdout?: boolean
   readonly stdin?: string
   /** The first signal, which may wait for some output; without it none comes. */
   readonly signal?: (output: OutputSoFar) => Effect.Effect<EndingSignal>
+  /** What somebody does at the terminal meanwhile; afterwards the terminal goes away. */
+  readonly person?: (person: Person) => Effect.Effect<void>
 }
 
 /**
@@ -44,7 +64,7 @@ export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<str
     })
   const stdio = Stdio.layerTest({
     args: Effect.succeed(args),
-    stdout: () => Sink.forEach(capture),
+    stdout: () => (options.brokenStdout === true ? broken : Sink.forEach(capture)),
     stderr: () => Sink.forEach(captureError),
     stdinIsTerminal: terminal,
     stdoutIsTerminal: options.stdoutTerminal === undefined ? terminal : Effect.succeed(options.stdoutTerminal),
@@ -60,15 +80,42 @@ export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<str
       stderr += `${parts.join(" ")}\n`
     }
   }
+  const { receive, signals } = makeSignals()
+  let raw = false
+  const keyboard = Object.assign(new PassThrough(), {
+    setRawMode: (mode: boolean) => {
+      raw = mode
+    }
+  })
+  const screen = new Writable({
+    write: (chunk, _, done) => {
+      stderr += String(chunk)
+      done()
+    }
+  })
+  const output: OutputSoFar = { stdout: () => stdout, stderr: () => stderr }
+  const person: Person = {
+    ...output,
+    type: (keys) => keyboard.write(keys),
+    signal: receive,
+    raw: () => raw
+  }
+  yield* Effect.forkScoped(
+    Effect.ensuring(
+      options.person?.(person) ?? Effect.void,
+      Effect.sync(() => keyboard.end())
+    )
+  )
   const exit = yield* Cli.run({ serve: () => Effect.never, simulate: () => Effect.never }, "0.0.0-test").pipe(
     Effect.provide(
       Layer.mergeAll(
         NodeHttpClient.layerNodeHttp,
         ConfigProvider.layer(ConfigProvider.fromEnvRecord(options.env ?? {})),
         Layer.succeed(Signals)({
-          first: options.signal?.({ stdout: () => stdout, stderr: () => stderr }) ?? Effect.never,
-          nextInterrupt: Effect.never
+          first: options.signal?.(output) ?? signals.first,
+          nextInterrupt: signals.nextInterrupt
         }),
+        LineEditor.layer(() => ({ input: keyboard, output: screen })),
         Layer.succeed(Console.Console)(console)
       ).pipe(Layer.provideMerge(stdio), Layer.provideMerge(NodeServices.layer))
     ),
@@ -79,4 +126,4 @@ export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<str
     code = value
   })
   return { code, stdout, stderr }
-})
+}, Effect.scoped)
