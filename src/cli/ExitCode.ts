@@ -12,7 +12,7 @@ export const exitCodes = {
     when: "the service said no or isn't ready, an event of a batch failed, what answered isn't ai-ticket, or the start failed for a reason outside the settings"
   },
   usage: { code: 2, when: "a wrong flag, argument, subcommand or setting" },
-  unreachable: { code: 3, when: "the service could not be reached, or didn't answer in time" },
+  unreachable: { code: 3, when: "the service could not be reached or didn't answer in time, or its answer broke off" },
   interrupted: { code: 130, when: "interrupted with Ctrl-C (SIGINT)" },
   terminated: { code: 143, when: "ended by SIGTERM before it was done" }
 } as const satisfies Record<string, ExitCode>

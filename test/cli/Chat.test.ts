@@ -1,8 +1,9 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { scriptedBackend, streamOf } from "../support/ScriptedBackend.ts"
-import { testService } from "../support/TestService.ts"
+import { eventually, testService } from "../support/TestService.ts"
 import { runInProcess } from "./InProcess.ts"
+import { Program, run, start } from "./Program.ts"
 import { stranger } from "./Stranger.ts"
 
 const setUp = Effect.gen(function* () {
@@ -83,4 +84,69 @@ describe("ai-ticket chat, in a pipe", () => {
       assert.match(stderr, /^ai-ticket: The connection to the backend failed.*\(api_connection_error\)\n$/)
     })
   )
+})
+
+const [one, two] = streamOf("chat", "one two") as [string, string]
+
+describe("ai-ticket chat, as a process", () => {
+  layer(Program.layer, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
+    /** A conversation whose first answer has begun, and goes on as the backend is fed. */
+    const begun = Effect.gen(function* () {
+      const { args, backend } = yield* setUp
+      backend.script({ chat: [{ pieces: [one], after: "hang" }] })
+      const chatting = yield* start(args, { stdin: "first\nsecond\n" })
+      yield* eventually(() => chatting.stdout() === "one")
+      return { backend, chatting }
+    })
+
+    it.effect("prints each answer as it comes, and ends with its input", () =>
+      Effect.gen(function* () {
+        const { backend, chatting } = yield* begun
+        backend.script({ chat: [{}] })
+        backend.feed(two)
+        yield* eventually(() => chatting.stdout() === "one two")
+        backend.feed(streamOf("chat", "").join(""))
+        assert.strictEqual(yield* chatting.exited, 0)
+        assert.deepStrictEqual([chatting.stdout(), chatting.stderr()], ["one two\nfrom chat\n", ""])
+      })
+    )
+
+    it.effect.each([
+      { signal: "SIGINT", code: 130 },
+      { signal: "SIGTERM", code: 143 }
+    ] as const)("$signal: exit $code, the answer is aborted, and the next turn never asked for", ({ code, signal }) =>
+      Effect.gen(function* () {
+        const { backend, chatting } = yield* begun
+        chatting.child.kill(signal)
+        assert.strictEqual(yield* chatting.exited, code)
+        assert.deepStrictEqual([chatting.stdout(), chatting.stderr()], ["one\n", ""])
+        yield* eventually(() => backend.aborts.length === 1)
+        assert.strictEqual(backend.aborts[0]?.genkey, backend.calls[0]?.body["genkey"])
+        assert.strictEqual(backend.calls.length, 1)
+      })
+    )
+
+    it.effect("a reader who leaves ends it", () =>
+      Effect.gen(function* () {
+        const { backend, chatting } = yield* begun
+        chatting.child.stdout?.destroy()
+        yield* eventually(() => {
+          backend.feed(two)
+          return backend.aborts.length === 1
+        })
+        assert.strictEqual(yield* chatting.exited, 1)
+        assert.strictEqual(chatting.stderr(), "ai-ticket: The result can't be written to standard output.\n")
+        assert.strictEqual(backend.calls.length, 1)
+      })
+    )
+
+    it.effect("nobody there: exit 3", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Effect.scoped(stranger(200, ""))
+        const result = yield* run(["chat", "--server-url", url], { stdin: "first\nsecond\n" })
+        const stderr = `ai-ticket: Could not reach ai-ticket at ${url}: connection refused.\n`
+        assert.deepStrictEqual(result, { code: 3, stdout: "", stderr })
+      })
+    )
+  })
 })

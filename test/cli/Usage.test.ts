@@ -20,6 +20,10 @@ describe("a wrong command line", () => {
     { args: ["prompt", "hi", "--stop", ""], told: "a text of 1 to 1000 characters" },
     { args: ["prompt", "hi", "--server-url", "localhost:5000"], told: "an http or https URL" },
     { args: ["prompt", "hi", "--server-url", "ftp://host"], told: "an http or https URL" },
+    { args: ["chat", "hi"], told: 'Unexpected positional argument: "hi"' },
+    { args: ["chat", "--stream"], told: "--stream" },
+    { args: ["chat", "--temperature", "2.1"], told: "a number from 0 to 2" },
+    { args: ["chat", "--server-url", "localhost:5000"], told: "an http or https URL" },
     { args: ["health", "--token", "t"], told: "--token" },
     { args: ["--accent", "pink", "health"], told: '"cyan" | "violet" | "green" | "amber" | "red"' },
     { args: ["serve", "--auth-token", "t"], told: "--auth-token" },
@@ -52,7 +56,7 @@ describe("a wrong command line", () => {
 })
 
 describe("help that was asked for", () => {
-  it.effect.each(["", "prompt", "batch", "health", "serve", "simulate", "config"])(
+  it.effect.each(["", "prompt", "chat", "batch", "health", "serve", "simulate", "config"])(
     "%s --help: stdout, exit 0",
     (command) =>
       Effect.gen(function* () {
@@ -68,7 +72,7 @@ describe("help that was asked for", () => {
     Effect.gen(function* () {
       const { code, stderr, stdout } = yield* runInProcess(["--completions", shell])
       assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-      for (const word of ["prompt", "batch", "health", "serve", "simulate", "config", "max-tokens"])
+      for (const word of ["prompt", "chat", "batch", "health", "serve", "simulate", "config", "max-tokens"])
         assert.include(stdout, word)
     })
   )

@@ -66,7 +66,7 @@ const obey = Effect.fnUntraced(function* (partner: Partner, conversation: Conver
 export const session = Effect.fnUntraced(function* (partner: Partner, beginning: Conversation) {
   const { nextInterrupt } = yield* Signals
   const read = yield* openEditor
-  yield* tell(`Talking with the model at ${partner.serverUrl}. /help tells what else there is, Ctrl-D leaves.`)
+  yield* tell(`Talking with the model at ${partner.serverUrl}. /help tells what you can do.`)
   let conversation: Conversation | undefined = beginning
   while (conversation !== undefined) {
     const entered: Entered = yield* Effect.raceFirst(read, Effect.as(nextInterrupt, { _tag: "Interrupt" } as const))

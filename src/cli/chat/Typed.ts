@@ -9,11 +9,8 @@ export type Typed =
 /** Every command: how it is typed, and what it does. */
 export const commands = {
   help: { usage: "/help", does: "tells this" },
-  system: {
-    usage: "/system TEXT",
-    does: 'tells the model TEXT before everything else; "" nothing; without TEXT, shows what it is told'
-  },
-  save: { usage: "/save FILE", does: "writes the conversation to a new file, as the JSON that the service is sent" },
+  system: { usage: "/system TEXT", does: 'what the model is told first; "" for nothing, and no TEXT to see it' },
+  save: { usage: "/save FILE", does: "writes the conversation to a new file, as JSON" },
   reset: { usage: "/reset", does: "forgets what was said" },
   exit: { usage: "/exit", does: "leaves, as Ctrl-D does" }
 } as const
@@ -45,6 +42,6 @@ const column = Math.max(...Object.values(commands).map(({ usage }) => usage.leng
 export const help = [
   ...Object.values(commands).map(({ does, usage }) => `${usage.padEnd(column)}${does}`),
   "",
-  "Everything else is said. Put a space before what only looks like a command.",
-  "Ctrl-C cuts an answer off, and at an empty prompt it leaves. Alt-Enter begins a new line."
+  "Everything else is said; so is a command behind a space. Alt-Enter begins a new line.",
+  "Ctrl-C cuts an answer off, and leaves at an empty prompt."
 ].join("\n")

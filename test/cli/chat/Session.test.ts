@@ -45,7 +45,7 @@ describe("ai-ticket chat, on a terminal", () => {
         [system, user("first")],
         [system, user("first"), assistant("one"), user("second")]
       ])
-      assert.match(stderr, /^Talking with the model at http.*\. \/help tells what else there is/)
+      assert.match(stderr, /^Talking with the model at http.*\. \/help tells what you can do\./)
       assert.include(stderr, "> ")
     })
   )
