@@ -88,6 +88,12 @@ describe("ai-ticket chat, in a pipe", () => {
 
 const [one, two] = streamOf("chat", "one two") as [string, string]
 
+/** Makes a process take its pipes for a terminal, except stdout. */
+const pretendingTerminal = [
+  "--import",
+  `data:text/javascript,for (const end of [process.stdin, process.stderr]) Object.defineProperty(end, "isTTY", { value: true })`
+]
+
 describe("ai-ticket chat, as a process", () => {
   layer(Program.layer, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
     /** A conversation whose first answer has begun, and goes on as the backend is fed. */
@@ -146,6 +152,23 @@ describe("ai-ticket chat, as a process", () => {
         const result = yield* run(["chat", "--server-url", url], { stdin: "first\nsecond\n" })
         const stderr = `ai-ticket: Could not reach ai-ticket at ${url}: connection refused.\n`
         assert.deepStrictEqual(result, { code: 3, stdout: "", stderr })
+      })
+    )
+
+    it.effect("on a terminal SIGINT cuts an answer off, and the next one at the prompt ends it with 130", () =>
+      Effect.gen(function* () {
+        const { args, backend } = yield* setUp
+        backend.script({ chat: [{ pieces: [one], after: "hang" }, {}] })
+        const chatting = yield* start(args, { node: pretendingTerminal, stdin: "first\r", openStdin: true })
+        yield* eventually(() => chatting.stdout() === "one")
+        chatting.child.kill("SIGINT")
+        yield* eventually(() => chatting.stderr().includes("Cut off: what has come is kept.\n"))
+        yield* eventually(() => backend.aborts.length === 1)
+        chatting.child.stdin?.write("second\r")
+        yield* eventually(() => chatting.stdout() === "one\nfrom chat\n" && /second.*> /s.test(chatting.stderr()))
+        chatting.child.kill("SIGINT")
+        assert.strictEqual(yield* chatting.exited, 130)
+        assert.deepStrictEqual([backend.calls.length, backend.aborts.length], [2, 1])
       })
     )
   })

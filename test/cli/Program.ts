@@ -12,6 +12,8 @@ import { eventually } from "../support/TestService.ts"
 export interface RunOptions {
   readonly env?: Record<string, string>
   readonly stdin?: string
+  /** Leaves stdin open, for more to be written to it. */
+  readonly openStdin?: boolean
   /** Options of Node itself. */
   readonly node?: ReadonlyArray<string>
 }
@@ -59,14 +61,14 @@ export class Program extends Context.Service<
           })
           children.add(child)
           child.on("exit", () => children.delete(child))
-          return watch(child, options.stdin)
+          return watch(child, options)
         }
       })
     })
   )
 }
 
-const watch = (child: ReturnType<typeof spawn>, stdin = ""): Running => {
+const watch = (child: ReturnType<typeof spawn>, { openStdin = false, stdin = "" }: RunOptions): Running => {
   let stdout = ""
   let stderr = ""
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -76,7 +78,8 @@ const watch = (child: ReturnType<typeof spawn>, stdin = ""): Running => {
     stderr += text
   })
   child.stdin?.on("error", () => {})
-  child.stdin?.end(stdin)
+  child.stdin?.write(stdin)
+  if (!openStdin) child.stdin?.end()
   const closed = once(child, "close").then(([code, signal]): number | string => code ?? signal)
   const address = () => /\bon (http:[^\s"]+)/.exec(stdout)?.[1]
   return {
