@@ -92,10 +92,11 @@ const makeEditor = ({ input, output }: TerminalEnds, { bracketedPaste, prompt, w
     setRawMode(false)
     if (bracketedPaste) output.write(pasteOff)
   }
+  const leaveLine = () => output.write("\n")
   const settle = (entered: Entered) => {
     const told = reader
     if (told === undefined) return
-    if (entered._tag !== "Line") output.write("\n")
+    if (entered._tag !== "Line") leaveLine()
     rest()
     told(entered)
   }
@@ -154,7 +155,9 @@ const makeEditor = ({ input, output }: TerminalEnds, { bracketedPaste, prompt, w
       input.resume()
       drain()
       return Effect.sync(() => {
-        if (reader !== undefined) rest()
+        if (reader === undefined) return
+        leaveLine()
+        rest()
       })
     }),
     close: () => {

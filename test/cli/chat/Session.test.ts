@@ -90,10 +90,11 @@ describe("ai-ticket chat, on a terminal", () => {
           raw = person.raw
           yield* ready(person)
           person.signal(signal)
-          yield* Effect.never
+          return yield* Effect.never
         })
       )
       assert.deepStrictEqual([ended.code, raw()], [code, false])
+      assert.isTrue(ended.stderr.endsWith("\n"), "what comes next begins a line")
     })
   )
 
@@ -209,7 +210,7 @@ describe("Ctrl-C during an answer", () => {
           person.type("first\r")
           yield* eventually(() => person.stdout() === "one")
           person.signal("SIGTERM")
-          yield* Effect.never
+          return yield* Effect.never
         })
       )
       assert.deepStrictEqual([ended.code, ended.stdout], [143, "one\n"])
