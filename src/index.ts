@@ -26,6 +26,7 @@ export {
   InferenceFailure,
   InvalidInputFormat,
   InvalidParameter,
+  InvalidRequest,
   MissingContentField,
   NoBackendAvailable,
   Overloaded,

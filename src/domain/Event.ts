@@ -1,7 +1,14 @@
 import * as Result from "effect/Result"
-import { InvalidInputFormat, type InvalidParameter, MissingContentField, PromptExtractionFailed } from "./Failure.ts"
+import {
+  InvalidInputFormat,
+  type InvalidParameter,
+  InvalidRequest,
+  MissingContentField,
+  PromptExtractionFailed
+} from "./Failure.ts"
 import { extractContent, isJsonObject } from "./Prompt.ts"
 import { decodeSampling, type SamplingParameters } from "./SamplingParameters.ts"
+import { whyNotSendable } from "./Sendable.ts"
 
 /** An event, normalised: the prompt and how to sample, whatever shape it came in. */
 export interface InferenceEvent {
@@ -11,7 +18,12 @@ export interface InferenceEvent {
   readonly parameters: SamplingParameters
 }
 
-export type EventFailure = InvalidInputFormat | MissingContentField | PromptExtractionFailed | InvalidParameter
+export type EventFailure =
+  | InvalidInputFormat
+  | MissingContentField
+  | PromptExtractionFailed
+  | InvalidParameter
+  | InvalidRequest
 
 /**
  * Decodes an event as it was sent: a JSON object with a `content` field.
@@ -23,10 +35,16 @@ export const decodeEvent = (input: unknown): Result.Result<InferenceEvent, Event
   if (!Object.hasOwn(input, "content")) return Result.fail(new MissingContentField())
   const { object, prompt } = extractContent(input["content"])
   if (prompt === undefined) return Result.fail(new PromptExtractionFailed())
-  return Result.map(decodeSampling(object === undefined ? [input] : [object, input]), (parameters) => {
-    const id = eventId(input)
-    return { ...(id === undefined ? {} : { id }), prompt, parameters }
-  })
+  return Result.flatMap(
+    decodeSampling(object === undefined ? [input] : [object, input]),
+    (parameters): Result.Result<InferenceEvent, InvalidRequest> => {
+      // Of what goes to the backend: the rest of an event may be as it likes.
+      const problem = whyNotSendable({ prompt, parameters })
+      if (problem !== undefined) return Result.fail(new InvalidRequest({ details: problem }))
+      const id = eventId(input)
+      return Result.succeed({ ...(id === undefined ? {} : { id }), prompt, parameters })
+    }
+  )
 }
 
 /** The sender's own name for an event, whatever else is wrong with it: a number, or a string that isn't empty. */

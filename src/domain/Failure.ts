@@ -155,6 +155,7 @@ export type CutShort = DeadlineExceeded | ShuttingDown | Cancelled
 
 /** Every failure of an inference, whichever way it was asked for. */
 export const InferenceFailure = Schema.Union([
+  InvalidRequest,
   InvalidInputFormat,
   MissingContentField,
   PromptExtractionFailed,
@@ -171,7 +172,6 @@ export type InferenceFailure = typeof InferenceFailure.Type
 /** Every failure that a caller over HTTP can meet and that has a class: the rest is `internal_error`. */
 export const Failure = Schema.Union([
   ...InferenceFailure.members,
-  InvalidRequest,
   PayloadTooLarge,
   RequestTimeout,
   Unauthorised,

@@ -69,6 +69,21 @@ describe("decodeEvent", () => {
     assert.strictEqual(event({ content: { prompt: "p", max_tokens: 9 }, max_tokens: null }).parameters.maxTokens, 9)
   })
 
+  it("refuses half a character in what would go to the backend, and nowhere else", () => {
+    const half = "\ud83c"
+    const sent = [
+      { content: `a${half}` },
+      { content: JSON.stringify({ prompt: half }) },
+      { content: ["a", half] },
+      { content: "p", stop: ["a", half] },
+      { content: { prompt: "p", model: half } }
+    ]
+    for (const input of sent) assert.strictEqual(failureTag(input), "InvalidRequest")
+    assert.deepStrictEqual(event({ content: { prompt: "p", note: half } }), event({ content: "p" }))
+    assert.strictEqual(event({ id: half, content: "p" }).id, half)
+    assert.strictEqual(event({ content: "🎟️" }).prompt, "🎟️")
+  })
+
   it("looks at the prompt before the parameters", () => {
     assert.strictEqual(failureTag({ content: {}, max_tokens: "many" }), "PromptExtractionFailed")
   })
