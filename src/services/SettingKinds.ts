@@ -104,10 +104,17 @@ export const origin: Kind<string> = {
   expected: "* or an origin such as https://lite.koboldai.net"
 }
 
+/** What stands between commas; nothing does behind the last one, or between two. */
+const partsOf = (value: string): ReadonlyArray<string> =>
+  value
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "")
+
 /** One or more of a kind, separated by commas, none of them twice. */
 export const listOf = <A>(kind: Kind<A>, words: string): Kind<readonly [A, ...ReadonlyArray<A>]> => ({
   decode: (value) => {
-    const [first = "", ...rest] = value.split(",").map((part) => part.trim())
+    const [first = "", ...rest] = partsOf(value)
     return Result.gen(function* () {
       const head = yield* kind.decode(first)
       const tail: Array<A> = []
@@ -130,10 +137,7 @@ export const secret: Kind<Redacted.Redacted> = {
 
 export const tokens: Kind<ReadonlyArray<Redacted.Redacted>> = {
   decode: (value) => {
-    const listed = value
-      .split(",")
-      .map((token) => token.trim())
-      .filter((token) => token !== "")
+    const listed = partsOf(value)
     return listed.length === 0 ? Result.fail("no token at all") : Result.all(listed.map(secret.decode))
   },
   expected: "tokens of printable characters without spaces, separated by commas"

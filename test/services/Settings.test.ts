@@ -101,7 +101,9 @@ describe("the settings", () => {
         "https://lite.koboldai.net": ["https://lite.koboldai.net"],
         " HTTPS://Lite.KoboldAI.net/ , http://localhost:8000": ["https://lite.koboldai.net", "http://localhost:8000"],
         "http://a:80,https://b:443,http://[::1]:80": ["http://a", "https://b", "http://[::1]"],
-        "app://obsidian.md,chrome-extension://abc": ["app://obsidian.md", "chrome-extension://abc"]
+        "app://obsidian.md,chrome-extension://abc": ["app://obsidian.md", "chrome-extension://abc"],
+        "http://a,": ["http://a"],
+        ", http://a, ,http://b,": ["http://a", "http://b"]
       }
       for (const [text, origins] of Object.entries(written)) {
         assert.deepStrictEqual<unknown>((yield* read({ AI_TICKET_CORS_ORIGINS: text })).corsOrigins, origins, text)
@@ -136,7 +138,7 @@ describe("a wrong setting", () => {
     TRUST_PROXY_COUNT: ["a whole number from 0 to 32", "33", "true"],
     AI_TICKET_CORS_ORIGINS: [
       "* or an origin such as https://lite.koboldai.net; one or several, separated by commas",
-      ...["lite.koboldai.net", "null", "https://a/path", "https://*.a", "https://a,", "https://", "https://a b"],
+      ...["lite.koboldai.net", "null", "https://a/path", "https://*.a", ",", "https://", "https://a b"],
       "https://a:99999"
     ],
     LOG_LEVEL: ["one of trace, debug, info, warning, error, critical, none", "loud", "constructor", "__proto__"],
@@ -148,7 +150,7 @@ describe("a wrong setting", () => {
     AI_TICKET_HOST: ["an address or host name", "a b", "http://x"],
     KOBOLDCPP_API_URL: [
       "an http or https URL without credentials, query or fragment, such as http://localhost:5001/api; one or several, separated by commas",
-      ...["http://a,", "http://a,http://a/api", "http://a,kobold"],
+      ...[",", "http://a,http://a/api", "http://a,kobold"],
       ...["localhost:5001", "ftp://kobold", "kobold", "http://", "http://kobold/?a=1", "http://kobold/#a"]
     ]
   }
