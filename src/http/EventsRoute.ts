@@ -1,3 +1,4 @@
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -11,8 +12,10 @@ import { CurrentRequest, ownerOf } from "../services/CurrentRequest.ts"
 import { either, none, remembered } from "../services/Ending.ts"
 import { usualConcurrency } from "../services/InferencePipeline.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
+import { monotonicMillis } from "../services/MonotonicClock.ts"
 import { BatchEvents } from "./BatchEvents.ts"
 import { BodyLines } from "./BodyLines.ts"
+import type { EventWriter } from "./EventWriter.ts"
 import { type BodyType, readTimeout, whyUnreadable, writeContinue } from "./RequestHead.ts"
 import { ResponseWriter } from "./ResponseWriter.ts"
 
@@ -41,6 +44,7 @@ export const eventsRoute = HttpRouter.use((router) =>
           writeContinue(request)
           const writer = yield* writers.make(request)
           yield* writer.begin({ headers, early: true, keepAlive: "\n" })
+          yield* Effect.forkScoped(probing(request, writer))
           // From then on nobody waits for a slow reader.
           yield* Effect.acquireRelease(
             Effect.sync(() => shutdown(writer.hurry)),
@@ -75,6 +79,21 @@ export const eventsRoute = HttpRouter.use((router) =>
     )
   })
 )
+
+/** How often a client is tried that couldn't be heard leaving. */
+const probeMillis = 1000
+
+/**
+ * A connection whose body is held back isn't read, and so doesn't tell that its client has left: only writing does, and
+ * only the second time.
+ */
+const probing = (request: HttpServerRequest.HttpServerRequest, writer: EventWriter): Effect.Effect<never> => {
+  const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
+  const probe = Effect.map(monotonicMillis, (now) => {
+    if (socket.isPaused() && now - writer.lastWrite() >= probeMillis) writer.comment("\n")
+  })
+  return Effect.forever(Effect.andThen(Effect.sleep(probeMillis), probe))
+}
 
 const headers = {
   "content-type": "application/x-ndjson",

@@ -32,13 +32,15 @@ describe.concurrent("a client that leaves its batch", { timeout: 20_000 }, () =>
   ] as const) {
     it.live(`${what}: what is with the backend is aborted, and nothing more is begun`, () =>
       Effect.gen(function* () {
-        const settings = { AI_TICKET_SLOTS: "3", AI_TICKET_STREAM_KEEP_ALIVE_SECONDS: "0.2" }
+        const settings = { AI_TICKET_SLOTS: "3", AI_TICKET_STREAM_KEEP_ALIVE_SECONDS: "600" }
         const { backend, context, url } = yield* startService(settings)
         const line = Context.get(context, WaitingLine)
         backend.script({ chat: [{ hang: true }] })
         const client = yield* batchClient(url)
         client.end(...events(20), more)
         yield* until(line.waiting, (waiting) => waiting === 5)
+        // Until the service reads no more of it.
+        yield* settled(client.unsent)
         client.leave()
         yield* allAborted(backend)
         yield* until(line.inUse, (inUse) => inUse === 0)
