@@ -33,6 +33,8 @@ export const makeBegin = (
         return failures.shape
       case "Told":
         return failures.toldError
+      case "Endless":
+        return failures.broken(oversizedAnswer)
       default:
         return fault
     }

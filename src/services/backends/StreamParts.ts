@@ -16,6 +16,8 @@ export type StreamFault =
   | { readonly _tag: "Shape" }
   /** The backend says in the stream that it failed. */
   | { readonly _tag: "Told" }
+  /** It goes on and on with nothing but white space. */
+  | { readonly _tag: "Endless" }
 
 /** The most characters of one event: a backend that sends more is not streaming tokens. */
 const maxEventSize = 1024 * 1024
@@ -119,16 +121,22 @@ const told: StreamFault = { _tag: "Told" }
 const tellsAnError = (event: unknown): boolean =>
   typeof event === "object" && event !== null && ("error" in event || "detail" in event) && !("choices" in event)
 
+/** The most white space that is held back, in characters: each is a part of its own at worst. */
+const mostHeld = 256 * 1024
+
 /**
  * Waits for the first text that is more than white space, so that whoever hears of the stream knows that it is one; what
  * came before is held back until then. A stream that ends without such a text ends the wait as well.
  */
-export const untilFirstText = <E>(pull: Pull.Pull<Parts, E>): Pull.Pull<Parts, E> =>
+export const untilFirstText = <E>(pull: Pull.Pull<Parts, E>): Pull.Pull<Parts, E | StreamFault> =>
   Effect.suspend(() => {
     const held: Array<GenerationPart> = []
-    const wait: Pull.Pull<Parts, E> = Effect.flatMap(pull, (parts) => {
+    let characters = 0
+    const wait: Pull.Pull<Parts, E | StreamFault> = Effect.flatMap(pull, (parts) => {
       // A model may write line breaks for minutes: they are copied once.
       held.push(...parts)
+      for (const part of parts) if (part._tag === "Text") characters += part.text.length
+      if (characters > mostHeld && !parts.some(tells)) return Effect.fail<StreamFault>({ _tag: "Endless" })
       const [first, ...more] = parts.some(tells) ? held : []
       return first === undefined ? wait : Effect.succeed([first, ...more])
     })

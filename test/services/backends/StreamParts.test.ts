@@ -217,4 +217,13 @@ describe("untilFirstText", () => {
       assert.strictEqual((yield* untilFirstText(pull)).length, 100_001)
     })
   )
+
+  it.effect("gives a model up that says nothing without end", () =>
+    Effect.gen(function* () {
+      for (const blank of ["\n", " ".repeat(10_000)]) {
+        const fault = yield* Effect.flip(untilFirstText(Effect.succeed([textOf(blank)] as const)))
+        assert.deepStrictEqual(fault, { _tag: "Endless" })
+      }
+    })
+  )
 })
