@@ -131,7 +131,8 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("De
 }) {
   readonly code = "deadline_exceeded"
   override get message() {
-    return `No answer within ${counted(this.budgetMillis / 1000, "second")}.`
+    // To the microsecond, as callers may say it: clocks' readings have fractions that don't add up.
+    return `No answer within ${counted(Math.round(this.budgetMillis * 1000) / 1_000_000, "second")}.`
   }
 }
 

@@ -60,6 +60,8 @@ describe("errorBody", () => {
     assert.include(message(new Failure.PayloadTooLarge({ limitBytes: 1024 })), "1024 bytes")
     assert.include(message(new Failure.MethodNotAllowed({ allowed: ["GET", "HEAD"] })), "GET, HEAD")
     assert.include(message(new Failure.DeadlineExceeded({ budgetMillis: 1500 })), "1.5 seconds")
+    // What is left of 300 milliseconds when a clock's reading was added and taken away again.
+    assert.include(message(new Failure.DeadlineExceeded({ budgetMillis: 299.99999999999994 })), " 0.3 seconds")
   })
 
   it("tells one of something in the singular", () => {
