@@ -136,6 +136,19 @@ describe.concurrent("ai-ticket batch", () => {
     })
   )
 
+  it.live("goes on behind an event that is nested too deeply to be sent", () =>
+    Effect.gen(function* () {
+      const service = yield* serviceDouble()
+      const deep = `{"id":0,"content":"p","x":${"[".repeat(400_000)}${"]".repeat(400_000)}}`
+      const { input, output, results } = yield* batchFiles(deep, { id: 1, content: "good" })
+      const { code } = yield* runInProcess(["batch", input, "--output", output, "--server-url", service.url])
+      assert.strictEqual(code, 1)
+      assert.deepStrictEqual(ids(results()), [0, 1])
+      assert.deepStrictEqual(codes(results()), ["invalid_request", undefined])
+      assert.strictEqual(results()[0]?.["details"], "the event is nested too deeply")
+    })
+  )
+
   it.live("names events without an id, and tells the service the name", () =>
     Effect.gen(function* () {
       const service = yield* serviceDouble()

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { eventId } from "../../domain/Event.ts"
-import { bodyFor, errorBody } from "../../domain/Failure.ts"
+import { bodyFor, errorBody, InvalidRequest } from "../../domain/Failure.ts"
 import { isJsonObject, type JsonObject } from "../../domain/Prompt.ts"
 import { parseRetryAfter } from "../../domain/RetryAfter.ts"
 import { monotonicMillis } from "../../services/MonotonicClock.ts"
@@ -45,7 +45,9 @@ export const makeAsk = (options: AskOptions) => {
   const ask = Effect.fnUntraced(function* (batchEvent: BatchEvent) {
     const { event, id } = batchEvent
     if (Result.isFailure(event)) return failed(event.failure.code, errorBody(event.failure))
-    const request = requestFor(options, event.success, id)
+    const made = requestFor(options, event.success, id)
+    if (Result.isFailure(made)) return failed(made.failure.code, errorBody(made.failure))
+    const request = made.success
     let lostSince: number | undefined
 
     const lost = (reason: CommandFailure) =>
@@ -93,18 +95,24 @@ const broken: Told = failed(
 const awayBehind = (url: string, status: number) =>
   failure("unreachable", `Could not reach ai-ticket at ${url}: who stands before it answers with status ${status}.`)
 
-const requestFor = ({ defaults, serverUrl, timeout, token }: AskOptions, event: JsonObject, id: string | number) =>
-  HttpClientRequest.post(`${serverUrl}/event`).pipe(
-    HttpClientRequest.bodyJsonUnsafe({
-      ...defaults,
-      ...unstreamed(event),
-      ...(eventId(event) === undefined ? { id } : {})
-    }),
-    HttpClientRequest.setHeaders({
+/** JSON's writer gives up where its reader didn't. */
+const tooDeep = new InvalidRequest({ details: "the event is nested too deeply" })
+
+const requestFor = (
+  { defaults, serverUrl, timeout, token }: AskOptions,
+  event: JsonObject,
+  id: string | number
+): Result.Result<HttpClientRequest.HttpClientRequest, InvalidRequest> => {
+  const body = { ...defaults, ...unstreamed(event), ...(eventId(event) === undefined ? { id } : {}) }
+  const written = Result.try(() => HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.post(`${serverUrl}/event`), body))
+  return Result.mapBoth(written, {
+    onFailure: () => tooDeep,
+    onSuccess: HttpClientRequest.setHeaders({
       authorization: Option.getOrUndefined(Option.map(token, (secret) => `Bearer ${Redacted.value(secret)}`)),
       "x-request-timeout": Option.getOrUndefined(Option.map(timeout, String))
     })
-  )
+  })
+}
 
 /** A result is a whole answer, whatever the event asks for. */
 const unstreamed = (event: JsonObject): JsonObject => {
