@@ -3,6 +3,7 @@ import * as FileSystem from "effect/FileSystem"
 import type * as PlatformError from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import { type CommandFailure, failure } from "../CommandFailure.ts"
+import { fileProblem } from "../FileProblem.ts"
 import { linesIn } from "./Lines.ts"
 import { type EventOutcome, readResultLine } from "./ResultLine.ts"
 
@@ -99,5 +100,5 @@ const linesOf = (path: string) =>
 
 const unusable =
   (path: string) =>
-  ({ reason }: PlatformError.PlatformError): CommandFailure =>
-    failure("refused", `The file ${JSON.stringify(path)} can't be read or changed: ${reason._tag}.`)
+  (error: PlatformError.PlatformError): CommandFailure =>
+    failure("refused", `The file ${JSON.stringify(path)} can't be read or changed: ${fileProblem(error)}.`)

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { failure } from "../CommandFailure.ts"
+import { fileProblem } from "../FileProblem.ts"
 import { showPlain } from "../Output.ts"
 import { nothingEarlier, readEarlier } from "./Earlier.ts"
 
@@ -25,15 +26,15 @@ export const openOutput = Effect.fnUntraced(function* ({ output, resume, retryFa
   const size = yield* Effect.match(files.stat(path), { onFailure: () => 0, onSuccess: ({ size }) => Number(size) })
   if (size > 0 && !resume) return yield* failure("usage", `${name} is there already: --resume goes on with it.`)
   const earlier = size > 0 ? yield* readEarlier(path, { retryFailed }) : nothingEarlier
-  const file = yield* Effect.mapError(files.open(path, { flag: "a" }), ({ reason }) =>
-    failure("usage", `${name} can't be written: ${reason._tag}.`)
+  const file = yield* Effect.mapError(files.open(path, { flag: "a" }), (error) =>
+    failure("usage", `${name} can't be written: ${fileProblem(error)}.`)
   )
   return {
     earlier,
     // Appended in one piece, which is with the system when this returns, and not cut short by a signal to end.
     write: (text: string) =>
       Effect.uninterruptible(file.writeAll(Buffer.from(text))).pipe(
-        Effect.mapError(({ reason }) => failure("refused", `${name} can't be written: ${reason._tag}.`))
+        Effect.mapError((error) => failure("refused", `${name} can't be written: ${fileProblem(error)}.`))
       )
   }
 })
