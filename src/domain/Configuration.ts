@@ -154,12 +154,20 @@ const pathText = (path: ReadonlyArray<unknown>): string =>
 
 /** Whether a route is for a model; a request without one goes where `*` goes. */
 export const routeMatches = (route: Pick<RouteEntry, "models">, model: string | undefined): boolean =>
-  route.models.some((pattern) => patternOf(pattern).test(model ?? ""))
+  route.models.some((pattern) => matches(pattern, model ?? ""))
 
-const patternOf = (pattern: string): RegExp =>
-  new RegExp(
-    `^${pattern
-      .split("*")
-      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"))
-      .join(".*")}$`
-  )
+/** Star by star, each taking as little as will do: a client chooses the model's name, and may make it long. */
+const matches = (pattern: string, name: string): boolean => {
+  const [first = "", ...rest] = pattern.split("*")
+  const last = rest.pop()
+  if (last === undefined) return name === first
+  const end = name.length - last.length
+  if (!name.startsWith(first) || !name.endsWith(last)) return false
+  let at = first.length
+  for (const part of rest) {
+    const found = name.indexOf(part, at)
+    if (found < 0) return false
+    at = found + part.length
+  }
+  return at <= end
+}

@@ -87,4 +87,23 @@ describe("a route", () => {
     for (const model of ["llama-2", "xllama-3", "phi-4", "", undefined]) assert.isFalse(routeMatches(route, model))
     assert.isTrue(routeMatches({ models: ["*"] }, undefined))
   })
+
+  it("reads a star as anything, line breaks too, in one pass", () => {
+    const matches = (pattern: string, model: string) => routeMatches({ models: [pattern] }, model)
+    for (const model of ["ab", "aXb", "a\nb", "a*b"]) assert.isTrue(matches("a*b", model), model)
+    assert.isTrue(matches("*", "a\r\n\u2028b"))
+    assert.isTrue(matches("*b*b*", "abba"))
+    assert.isTrue(matches("a**", "a"))
+    for (const [pattern, model] of [
+      ["ab*ba", "aba"],
+      ["*b*b*", "abc"],
+      ["a", "a\n"],
+      ["*b*c", "cb"]
+    ] as const) {
+      assert.isFalse(matches(pattern, model), `${pattern} for ${model}`)
+    }
+    const start = performance.now()
+    assert.isFalse(matches("*a*a*b", "a".repeat(1_000_000)))
+    assert.isBelow(performance.now() - start, 1000)
+  })
 })
