@@ -19,7 +19,12 @@ export interface LineSplitter {
 
 const lineFeed = 0x0a
 
-export const makeLineSplitter = (limitBytes: number): LineSplitter => {
+export interface SplitterOptions {
+  /** Gives a run of blank lines as one: a body may have millions, and each costs whoever passes it on. */
+  readonly blankRuns?: boolean
+}
+
+export const makeLineSplitter = (limitBytes: number, { blankRuns = false }: SplitterOptions = {}): LineSplitter => {
   let parts: Array<Uint8Array> = []
   let size = 0
 
@@ -41,10 +46,17 @@ export const makeLineSplitter = (limitBytes: number): LineSplitter => {
     push: (piece) => {
       const lines: Array<Line> = []
       let from = 0
-      for (let at = piece.indexOf(lineFeed); at >= 0; at = piece.indexOf(lineFeed, from)) {
+      const passRun = () => {
+        const end = blankRuns && size === 0 ? endOfBlankLines(piece, from) : from
+        if (end > from) lines.push({ bytes: nothing, size: end - from })
+        from = end
+      }
+      passRun()
+      for (let at = piece.indexOf(lineFeed, from); at >= 0; at = piece.indexOf(lineFeed, from)) {
         add(piece.subarray(from, at))
         lines.push(finish(1))
         from = at + 1
+        passRun()
       }
       if (from < piece.length) add(piece.subarray(from))
       return lines
@@ -53,8 +65,21 @@ export const makeLineSplitter = (limitBytes: number): LineSplitter => {
   }
 }
 
+const endOfBlankLines = (piece: Uint8Array, from: number): number => {
+  let end = from
+  for (let at = from; at < piece.length; at++) {
+    const byte = piece[at] ?? 0
+    if (byte === lineFeed) end = at + 1
+    else if (!whiteSpace.has(byte)) break
+  }
+  return end
+}
+
+const nothing = new Uint8Array(0)
+
 const joined = (parts: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
   const [first] = parts
+  if (size === 0) return nothing
   if (parts.length === 1 && first !== undefined) return first
   const whole = new Uint8Array(size)
   let at = 0

@@ -33,7 +33,7 @@ export type BrokenOff = InvalidRequest | RequestTimeout | Overloaded | CutShort
 export class BodyLines extends Context.Service<
   BodyLines,
   {
-    /** Blank lines, too. Fails with the ending's error if that comes first. */
+    /** Blank lines, too, a run of them as one. Fails with the ending's error if that comes first. */
     readonly read: (
       request: HttpServerRequest.HttpServerRequest,
       ending: Ending<CutShort>
@@ -74,7 +74,7 @@ export class BodyLines extends Context.Service<
               const incoming = NodeHttpServerRequest.toIncomingMessage(request)
               yield* passOverOverdue(incoming)
               const { hold, take } = yield* holding
-              const splitter = makeLineSplitter(maxBodyBytes)
+              const splitter = makeLineSplitter(maxBodyBytes, { blankRuns: true })
               const pull = yield* Stream.toPull(request.stream)
               const pieces = pull.pipe(
                 Effect.mapError((error) => (Cause.isDone(error) ? error : unreadable)),

@@ -42,6 +42,30 @@ describe("lines of a text that comes in pieces", () => {
     assert.deepStrictEqual(linesOf("\n \t\r\n{}\n\n ", 100, 100).map(isBlank), [true, true, false, true, true])
     assert.deepStrictEqual(linesOf("          \n", 5, 100).map(isBlank), [false])
   })
+
+  it.prop("may have runs of blank ones as one, and then are the same but for those", { parts: Text }, ({ parts }) => {
+    const text = parts.join("")
+    const splitter = makeLineSplitter(100, { blankRuns: true })
+    const lines = [...splitter.push(bytesOf(text)), ...splitter.end()]
+    const all = linesOf(text, 100, 1000)
+    assert.deepStrictEqual(
+      lines.filter((line) => !isBlank(line)),
+      all.filter((line) => !isBlank(line))
+    )
+    assert.isFalse(lines.some((line, at) => at > 0 && isBlank(line) && isBlank(lines[at - 1] ?? line)))
+    assert.strictEqual(
+      lines.reduce((sum, line) => sum + line.size, 0),
+      bytesOf(text).length
+    )
+  })
+
+  it("are few, however many blank ones come", () => {
+    const splitter = makeLineSplitter(100, { blankRuns: true })
+    assert.deepStrictEqual(
+      splitter.push(bytesOf(" \r\n\n".repeat(1000))).map(({ size }) => size),
+      [4000]
+    )
+  })
 })
 
 describe("a line", () => {
