@@ -1,3 +1,4 @@
+import * as Iterable from "effect/Iterable"
 import * as Result from "effect/Result"
 import { InvalidRequest } from "./Failure.ts"
 import { isJsonObject, type JsonObject } from "./Prompt.ts"
@@ -16,8 +17,14 @@ export const readMessages = (messages: unknown): Result.Result<ReadonlyArray<Jso
   if (!Array.isArray(messages) || messages.length === 0) {
     return Result.fail(unusable("messages", "must be a list of at least one message"))
   }
-  return Result.all(messages.map((message: unknown, at) => readMessage(message, `messages[${at}]`)))
+  return readEach(messages, (message, at) => readMessage(message, `messages[${at}]`))
 }
+
+/** As far as the first that is wrong: a body has room for half a million of them, and an error each costs seconds. */
+const readEach = <A>(
+  values: ReadonlyArray<unknown>,
+  read: (value: unknown, at: number) => Result.Result<A, InvalidRequest>
+): Result.Result<ReadonlyArray<A>, InvalidRequest> => Result.all(Iterable.map(values, read))
 
 const readMessage = (message: unknown, place: string): Result.Result<JsonObject, InvalidRequest> => {
   if (!isJsonObject(message)) return Result.fail(unusable(place, "must be an object"))
@@ -34,7 +41,7 @@ const callsTools = ({ function_call: call, role, tool_calls: calls }: JsonObject
   role === "assistant" && ((Array.isArray(calls) && calls.length > 0) || isJsonObject(call))
 
 const readParts = (parts: ReadonlyArray<unknown>, place: string): Result.Result<unknown, InvalidRequest> =>
-  Result.all(parts.map((part, at) => readPart(part, `${place}[${at}]`)))
+  readEach(parts, (part, at) => readPart(part, `${place}[${at}]`))
 
 /** The parts that KoboldCpp looks into; it passes over those of other types. */
 const readPart = (part: unknown, place: string): Result.Result<unknown, InvalidRequest> => {

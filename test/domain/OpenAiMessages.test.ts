@@ -83,4 +83,19 @@ describe("readMessages", () => {
       assert.deepStrictEqual(refusal([{ role: "user", content }]), [place, `${place} ${problem}`])
     }
   })
+
+  it("looks no further than to the first that is wrong", () => {
+    const looked: Array<string> = []
+    const watched = (name: string) => ({
+      get role() {
+        looked.push(name)
+        return 1
+      }
+    })
+    assert.deepStrictEqual(refusal([watched("a"), watched("b")])[0], "messages[0].role")
+    assert.deepStrictEqual(looked, ["a"])
+    const parts = [{ type: 1 }, Object.defineProperty({}, "type", { get: () => looked.push("part") })]
+    assert.deepStrictEqual(refusal([{ role: "user", content: parts }])[0], "messages[0].content[0].type")
+    assert.deepStrictEqual(looked, ["a"])
+  })
 })
