@@ -4,6 +4,9 @@ import * as Option from "effect/Option"
 import { NoBackendAvailable } from "../domain/Failure.ts"
 import type { Lane } from "./Backends.ts"
 
+/** What a choice between backends needs to know of each. */
+export type Served = Pick<Lane, "load" | "slots">
+
 /** Which backends would do: the tier of one that would, lower ones first, and nothing for others. */
 export type Suits = (lane: Lane) => number | undefined
 
@@ -25,11 +28,11 @@ export const choices = Effect.fnUntraced(function* (lanes: ReadonlyArray<Lane>, 
   return among.length > 0 ? among : yield* refused ?? new NoBackendAvailable({ retryAfterMillis: 1000 })
 })
 
-export const isFree = ({ load, slots }: Lane): boolean => load.inUse() < slots
+export const isFree = ({ load, slots }: Served): boolean => load.inUse() < slots
 
 /** The one with a free slot that is likely to be done soonest. */
-export const best = (among: ReadonlyArray<Lane>): Lane | undefined => {
-  let chosen: Lane | undefined
+export const best = <L extends Served>(among: ReadonlyArray<L>): L | undefined => {
+  let chosen: L | undefined
   for (const lane of among) {
     if (isFree(lane) && (chosen === undefined || lane.load.cost() < chosen.load.cost())) chosen = lane
   }
@@ -37,11 +40,11 @@ export const best = (among: ReadonlyArray<Lane>): Lane | undefined => {
 }
 
 /** How many requests these are done with in a millisecond. */
-export const perMilli = (among: ReadonlyArray<Lane>): number =>
+export const perMilli = (among: ReadonlyArray<Served>): number =>
   among.reduce((sum, { load, slots }) => sum + slots / load.serviceMillis(), 0)
 
 /** Whether it is known what these take, rather than guessed. */
-export const knows = (among: ReadonlyArray<Lane>) => among.every(({ load }) => load.known())
+export const knows = (among: ReadonlyArray<Served>) => among.every(({ load }) => load.known())
 
 /** Of what several backends say, what is soonest. */
 const sooner = (

@@ -2,6 +2,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Backends, type Lane } from "./Backends.ts"
+import type { LineState } from "./Gate.ts"
 import type { BackendStatus } from "./InferenceBackend.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { withMonotonicTime } from "./MonotonicClock.ts"
@@ -53,13 +54,13 @@ export class Readiness extends Context.Service<
             return timed
           })
         })
-      const reportOf = Effect.fnUntraced(function* (lane: Lane) {
+      const reportOf = Effect.fnUntraced(function* (lane: Lane, { inUseOf }: LineState) {
         const { queue, reachable } = yield* statusOf(lane)
         return {
           name: lane.backend.name,
           state: reachable ? ("up" as const) : ("down" as const),
           breaker: yield* lane.breaker.state,
-          in_use: lane.load.inUse(),
+          in_use: inUseOf(lane),
           slots: lane.slots,
           ...(queue === undefined ? {} : { queue })
         }
@@ -68,14 +69,15 @@ export class Readiness extends Context.Service<
       return Readiness.of({
         report: Effect.gen(function* () {
           const draining = lifecycle.draining()
-          const backends = yield* Effect.forEach(lanes(), reportOf, { concurrency: "unbounded" })
+          const state = yield* line.state
+          const backends = yield* Effect.forEach(lanes(), (lane) => reportOf(lane, state), { concurrency: "unbounded" })
           return {
             ready: !draining && backends.some(({ breaker, state }) => state === "up" && breaker !== "open"),
             draining,
             queue: {
-              waiting: yield* line.waiting,
-              in_use: yield* line.inUse,
-              expected_wait_seconds: Math.round((yield* line.expectedWait) / 100) / 10
+              waiting: state.waiting,
+              in_use: state.inUse,
+              expected_wait_seconds: Math.round(state.expectedWait / 100) / 10
             },
             backends
           }

@@ -27,8 +27,8 @@ const version = Effect.gen(function* () {
 const performance = Effect.gen(function* () {
   const line = yield* WaitingLine
   const backend = yield* BackendFacts.use((facts) => facts.ask("performance"))
-  const idle = (yield* line.expectedWait) === 0 ? 1 : 0
-  return HttpServerResponse.jsonUnsafe({ ...backend, queue: yield* line.waiting, idle })
+  const { expectedWait, waiting } = yield* line.state
+  return HttpServerResponse.jsonUnsafe({ ...backend, queue: waiting, idle: expectedWait === 0 ? 1 : 0 })
 })
 
 const tokenCount = Effect.gen(function* () {
