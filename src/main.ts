@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
@@ -25,9 +26,10 @@ import { Settings } from "./services/Settings.ts"
 /** What may wait for a reader of the log who doesn't read: beyond it lines are lost, and memory is not. */
 const mostUnreadBytes = 8 * 1024 * 1024
 
-const log = Logging.gatherLines((text) => {
+const writeLog = (text: string) => {
   if (process.stdout.writableLength < mostUnreadBytes) process.stdout.write(text)
-})
+}
+const log = Logging.gatherLines(writeLog)
 process.on("exit", log.flush)
 
 /** After an exception that nobody caught, nothing can be relied on: one line in the log, and out. */
@@ -49,16 +51,29 @@ const logCrash = Layer.effectDiscard(
 const programs: Programs = {
   serve: (sources) =>
     Effect.gen(function* () {
-      const service = yield* Effect.promise(() => import("./Service.ts"))
-      return yield* Layer.launch(
-        service.layer.pipe(
-          Layer.provideMerge(logCrash),
-          Layer.provide(Logging.layer(log.write, { terminal: process.stdout.isTTY })),
-          Layer.provide(Settings.layer(sources)),
-          Layer.provide(Layer.succeed(ReloadRequests)(reloads))
-        )
-      )
-    }).pipe(Effect.catchTag("ServeError", ({ cause }) => Effect.fail(failure("refused", cannotListen(cause))))),
+      const { reload, workers } = yield* Settings
+      const { layer } = yield* Effect.promise(() => import("./Service.ts"))
+      const service = Layer.provideMerge(layer, logCrash)
+      if (workers === 1 && !reload) {
+        return yield* Layer.launch(Layer.provide(service, Layer.succeed(ReloadRequests)(hangUps)))
+      }
+      const { serve } = yield* Effect.promise(() => import("./Workers.ts"))
+      return yield* serve({
+        ...{ service, hangUps },
+        program: fileURLToPath(import.meta.url),
+        write: writeLog,
+        end: () => void receive("SIGTERM")
+      })
+    }).pipe(
+      Effect.catchTags({
+        ServeError: ({ cause }) => Effect.fail(failure("refused", cannotListen(cause))),
+        // It has said itself what kept it.
+        FirstWorkerFailed: ({ exitCode }) =>
+          Effect.fail(failure(exitCode === exitCodes.usage.code ? "usage" : "refused", ""))
+      }),
+      Effect.provide(Logging.layer(log.write, { terminal: process.stdout.isTTY })),
+      Effect.provide(Settings.layer(sources))
+    ),
 
   simulate: (flags, listening) =>
     Effect.gen(function* () {
@@ -102,8 +117,8 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   )
 })
 
-/** A tick for each SIGHUP, which asks for the file of backends to be read again. */
-const reloads = Stream.callback<void>((queue) =>
+/** A tick for each SIGHUP, which asks for the file of backends to be read again, or for new workers. */
+const hangUps = Stream.callback<void>((queue) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const onSignal = () => Queue.offerUnsafe(queue, undefined)

@@ -11,6 +11,8 @@ import type { Source } from "../services/SettingsSource.ts"
 const flagNames = {
   host: "host",
   port: "port",
+  workers: "workers",
+  reload: "reload",
   koboldcppApiUrl: "koboldcpp-url",
   logLevel: "log-level",
   accessLogLevel: "access-log-level",
@@ -38,10 +40,22 @@ const flagOf = (name: FlaggedSetting) => {
   )
 }
 
+/** One that is given without a value. */
+const switchOf = (name: FlaggedSetting) => {
+  const { description, variable } = definitions[name]
+  return Flag.Boolean(flagNames[name]).pipe(
+    Flag.withDefault(false),
+    Flag.withDescription(`${description} (${variable})`),
+    Flag.map((given) => (given ? Option.some("true") : Option.none<string>()))
+  )
+}
+
 /** The flags of `serve` and `config`. */
 export const settingFlags = {
   host: flagOf("host"),
   port: flagOf("port"),
+  workers: flagOf("workers"),
+  reload: switchOf("reload"),
   koboldcppApiUrl: flagOf("koboldcppApiUrl"),
   logLevel: flagOf("logLevel"),
   accessLogLevel: flagOf("accessLogLevel"),

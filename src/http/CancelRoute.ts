@@ -14,9 +14,12 @@ export const cancelRoute = HttpRouter.use((router) =>
       Effect.flatMap(CurrentRequest, (record) => {
         const id = requestInPath(pathOf(request.url))
         const owner = record === undefined ? "" : ownerOf(record)
-        return id !== undefined && cancellations.cancel({ owner, id })
-          ? Effect.succeed(HttpServerResponse.empty({ status: 204 }))
-          : Effect.fail(new NotFound({ what: "request" }))
+        const cancelled = id === undefined ? Effect.succeed(false) : cancellations.cancel({ owner, id })
+        return Effect.flatMap(cancelled, (found) =>
+          found
+            ? Effect.succeed(HttpServerResponse.empty({ status: 204 }))
+            : Effect.fail(new NotFound({ what: "request" }))
+        )
       })
     )
   })

@@ -11,6 +11,7 @@ import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
+import { Fellows } from "../services/workers/Fellows.ts"
 import { BatchEvents } from "./BatchEvents.ts"
 import { BodyLines } from "./BodyLines.ts"
 import { BodyRoom } from "./BodyRoom.ts"
@@ -84,6 +85,8 @@ const drainFirst = Layer.effectDiscard(
     })
     yield* Effect.logInfo(`Listening on ${HttpServer.formatAddress(server.address)}`)
     yield* Effect.addFinalizer(() => drain)
+    const fellows = yield* Fellows
+    fellows?.keeper.tell({ tell: "up" })
   })
 )
 

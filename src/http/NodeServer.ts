@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http"
-import type { Socket } from "node:net"
+import { Server as NetServer, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
@@ -14,6 +14,7 @@ import { bodyFor } from "../domain/Failure.ts"
 import { Ids } from "../services/Ids.ts"
 import { Metrics } from "../services/Metrics.ts"
 import { Settings } from "../services/Settings.ts"
+import { Fellows } from "../services/workers/Fellows.ts"
 import { makeAccessLog } from "./AccessLog.ts"
 import { brokenBody, overdueBody } from "./RequestBody.ts"
 
@@ -61,6 +62,24 @@ const countResponses = (server: Server): OpenResponses["Service"] => {
   return { settled: settled.await }
 }
 
+/** How long clients may take to hear that their connection ends with their next answer. */
+const leaveTimeout = "5 seconds"
+
+/**
+ * Leaves to the other workers when one has taken the place of this one: new connections are theirs at once, those that
+ * are here end with their next answer, and what has not ended by then is drained.
+ */
+const leave = (server: Server, { end, retired }: Fellows) =>
+  Effect.gen(function* () {
+    yield* retired
+    const deserted = Effect.callback<void>((resume) => {
+      // As http.Server does it, it would close idle connections, on which a request may be on its way.
+      NetServer.prototype.close.call(server, () => resume(Effect.void))
+    })
+    yield* Effect.timeoutOption(deserted, leaveTimeout)
+    yield* end
+  })
+
 /** Node's HTTP server, bounded against clients that send slowly, too much or nonsense, on the settings' address. */
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
@@ -94,6 +113,8 @@ export const layer = Layer.unwrap(
         })
         // Before the wait for the last connection, which an idle client could draw out.
         yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
+        const fellows = yield* Fellows
+        if (fellows !== undefined) yield* Effect.forkScoped(leave(server, fellows))
         // Nobody here speaks another protocol: without a listener Node passes an offer of one over.
         const ignoreUpgrades = Effect.sync(() => server.removeAllListeners("upgrade"))
         return HttpServer.make({

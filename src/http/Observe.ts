@@ -72,7 +72,7 @@ export const makeObserve = Effect.gen(function* () {
         error: status === clientClosedRequest ? "client_closed_request" : record.error,
         details: record.details
       }),
-      HttpServerResponse.setHeaders(response, commonHeaders(record, totalMillis, lifecycle.draining()))
+      HttpServerResponse.setHeaders(response, commonHeaders(record, totalMillis, lifecycle.leaving()))
     )
   }
 

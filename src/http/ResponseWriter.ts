@@ -76,7 +76,7 @@ export class ResponseWriter extends Context.Service<
                   const common =
                     record === undefined
                       ? {}
-                      : commonHeaders(record, millisOf(clock) - record.startedAt, lifecycle.draining())
+                      : commonHeaders(record, millisOf(clock) - record.startedAt, lifecycle.leaving())
                   response.writeHead(200, {
                     "cache-control": "no-cache",
                     // Nginx, and whoever takes after it, would gather the pieces.

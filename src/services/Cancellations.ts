@@ -1,7 +1,9 @@
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Cancelled } from "../domain/Failure.ts"
 import type { Ending } from "./Ending.ts"
+import { Fellows } from "./workers/Fellows.ts"
 
 /** A request, by whose it is and by its id. */
 export interface RequestName {
@@ -19,28 +21,39 @@ export class Cancellations extends Context.Service<
     /** Comes when the client cancels the request. */
     readonly endingOf: (request: RequestName) => Ending<Cancelled>
     /** False if nothing goes by that name, or not any more. */
-    readonly cancel: (request: RequestName) => boolean
+    readonly cancel: (request: RequestName) => Effect.Effect<boolean>
   }
 >()("ai-ticket/services/Cancellations") {
-  static readonly layer = Layer.sync(Cancellations, () => {
-    const inHand = new Map<string, Set<(error: Cancelled) => void>>()
-    const nameOf = ({ id, owner }: RequestName) => `${owner}\n${id}`
-    return Cancellations.of({
-      endingOf: (request) => (end) => {
-        const name = nameOf(request)
-        const ends = inHand.get(name) ?? new Set()
-        inHand.set(name, ends.add(end))
-        return () => {
-          ends.delete(end)
-          if (ends.size === 0 && inHand.get(name) === ends) inHand.delete(name)
-        }
-      },
-      cancel: (request) => {
+  static readonly layer = Layer.effect(
+    Cancellations,
+    Effect.map(Fellows, (fellows) => {
+      const inHand = new Map<string, Set<(error: Cancelled) => void>>()
+      const nameOf = ({ id, owner }: RequestName) => `${owner}\n${id}`
+      const cancelHere = (request: RequestName): boolean => {
         const ends = inHand.get(nameOf(request))
         if (ends === undefined) return false
         for (const end of ends) end(new Cancelled())
         return true
       }
+      fellows?.answer("cancel", (request) => Effect.sync(() => cancelHere(request)))
+      return Cancellations.of({
+        endingOf: (request) => (end) => {
+          const name = nameOf(request)
+          const ends = inHand.get(name) ?? new Set()
+          inHand.set(name, ends.add(end))
+          return () => {
+            ends.delete(end)
+            if (ends.size === 0 && inHand.get(name) === ends) inHand.delete(name)
+          }
+        },
+        cancel: (request) =>
+          Effect.suspend(() => {
+            const here = cancelHere(request)
+            if (fellows === undefined) return Effect.succeed(here)
+            // Several may go by that name, wherever they are.
+            return Effect.map(Effect.orDie(fellows.keeper.ask("cancel", request)), (elsewhere) => here || elsewhere)
+          })
+      })
     })
-  })
+  )
 }

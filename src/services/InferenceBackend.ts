@@ -106,6 +106,8 @@ export interface InferenceBackend {
   readonly status: Effect.Effect<BackendStatus>
   /** Asks the backend what it runs; ends within two seconds. */
   readonly models: Effect.Effect<ReadonlyArray<BackendModel>, BackendError>
+  /** Aborts what another process began with that key. Only where a generation outlives its connection. */
+  readonly abandon?: (genkey: string) => Effect.Effect<void>
   /** Only where it is a KoboldCpp. */
   readonly native?: NativeFacts
 }

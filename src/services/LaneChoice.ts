@@ -28,6 +28,21 @@ export const choices = Effect.fnUntraced(function* (lanes: ReadonlyArray<Lane>, 
   return among.length > 0 ? among : yield* refused ?? new NoBackendAvailable({ retryAfterMillis: 1000 })
 })
 
+/** All that suit and are up, tier by tier. */
+export const upTiers = Effect.fnUntraced(function* (lanes: ReadonlyArray<Lane>, suits: Suits) {
+  const tiers: Array<ReadonlyArray<Lane>> = []
+  let left: Suits = suits
+  for (;;) {
+    const among = yield* tiers.length === 0
+      ? choices(lanes, left)
+      : Effect.orElseSucceed(choices(lanes, left), () => [])
+    if (among.length === 0) return tiers
+    tiers.push(among)
+    const taken = tiers.flat()
+    left = (lane) => (taken.includes(lane) ? undefined : suits(lane))
+  }
+})
+
 export const isFree = ({ load, slots }: Served): boolean => load.inUse() < slots
 
 /** The one with a free slot that is likely to be done soonest. */

@@ -4,8 +4,8 @@ import * as Latch from "effect/Latch"
 export interface LaneLoad {
   readonly inUse: () => number
   readonly taken: () => void
-  /** A slot was given back after so many milliseconds. */
-  readonly served: (millis: number) => void
+  /** A slot was given back after so many milliseconds; undefined says nothing of how long one takes. */
+  readonly served: (millis: number | undefined) => void
   /** What a slot is held for, in milliseconds: recent requests count most. */
   readonly serviceMillis: () => number
   /** Whether anybody has been served yet, so that this is more than a guess. */
@@ -22,7 +22,8 @@ const latestWeight = 0.2
 /** What a slot is thought to be held for while nobody has held one yet. */
 const firstGuessMillis = 1000
 
-export const makeLaneLoad = ({ slots, weight }: { readonly slots: number; readonly weight: number }): LaneLoad => {
+/** What a backend is fit for, as it is when it is asked for. */
+export const makeLaneLoad = (shape: { readonly slots: number; readonly weight: number }): LaneLoad => {
   const idle = Latch.makeUnsafe(true)
   let inUse = 0
   let average: number | undefined
@@ -38,9 +39,10 @@ export const makeLaneLoad = ({ slots, weight }: { readonly slots: number; readon
     served: (millis) => {
       inUse -= 1
       if (inUse === 0) idle.openUnsafe()
+      if (millis === undefined) return
       average = average === undefined ? millis : average + latestWeight * (millis - average)
     },
     known: () => average !== undefined,
-    cost: () => ((inUse + 1) / slots) * (serviceMillis() / weight)
+    cost: () => ((inUse + 1) / shape.slots) * (serviceMillis() / shape.weight)
   }
 }

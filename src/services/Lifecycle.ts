@@ -6,6 +6,7 @@ import { counted } from "../domain/Counted.ts"
 import { ShuttingDown } from "../domain/Failure.ts"
 import type { Ending } from "./Ending.ts"
 import { Settings } from "./Settings.ts"
+import { Fellows } from "./workers/Fellows.ts"
 
 /**
  * Whether this instance takes work, and what it has in hand.
@@ -17,6 +18,8 @@ export class Lifecycle extends Context.Service<
   Lifecycle,
   {
     readonly draining: () => boolean
+    /** Whether connections should go: it drains, or another worker has taken its place. */
+    readonly leaving: () => boolean
     /** Runs as work in hand, which must heed the ending; fails with `ShuttingDown` when draining. */
     readonly work: <A, E, R>(
       self: (ending: Ending<ShuttingDown>) => Effect.Effect<A, E, R>
@@ -32,6 +35,7 @@ export class Lifecycle extends Context.Service<
       const idle = yield* Latch.make(true)
       const told = new Set<(error: ShuttingDown) => void>()
       let draining = false
+      let retired = false
       let cancelled = false
       let inHand = 0
 
@@ -52,8 +56,17 @@ export class Lifecycle extends Context.Service<
         if (inHand === 0) idle.openUnsafe()
       }
 
+      const fellows = yield* Fellows
+      if (fellows !== undefined) {
+        const retire = Effect.sync(() => {
+          retired = true
+        })
+        yield* Effect.forkScoped(Effect.andThen(fellows.retired, retire), { startImmediately: true })
+      }
+
       return Lifecycle.of({
         draining: () => draining,
+        leaving: () => draining || retired,
         work: <A, E, R>(self: (ending: Ending<ShuttingDown>) => Effect.Effect<A, E, R>) =>
           Effect.suspend((): Effect.Effect<A, E | ShuttingDown, R> => {
             if (draining) return Effect.fail(new ShuttingDown())

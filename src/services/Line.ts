@@ -67,8 +67,8 @@ export class Line<L extends Served, S extends Standing<L>> {
     return this.queue.entries()
   }
 
-  /** A slot is free again, after it was held for so long. */
-  giveBack(lane: L, heldMillis: number): void {
+  /** A slot is free again, after it was held for so long; undefined says nothing of how long one takes. */
+  giveBack(lane: L, heldMillis: number | undefined): void {
     this.taken -= 1
     lane.load.served(heldMillis)
     this.letIn()

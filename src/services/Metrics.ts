@@ -6,6 +6,8 @@ import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { backendErrorCodes } from "../domain/BackendError.ts"
 import type { Usage } from "../domain/Generation.ts"
 import { Settings } from "./Settings.ts"
+import { Fellows } from "./workers/Fellows.ts"
+import { sumWith } from "./workers/SummedMetrics.ts"
 
 const attemptOutcomes = ["success", "aborted", "internal_error", ...backendErrorCodes] as const
 /** How an attempt at a backend ended. */
@@ -71,13 +73,16 @@ export class Metrics extends Context.Service<
 >()("ai-ticket/services/Metrics") {
   static readonly layer = Layer.effect(
     Metrics,
-    Effect.map(Settings, ({ metricsNamespace }) => {
+    Effect.gen(function* () {
+      const { metricsNamespace } = yield* Settings
       const context = Context.make(Metric.MetricRegistry, new Map())
       const recorder = makeRecorder(context)
-      return Metrics.of({
-        ...recorder,
-        render: Effect.map(recorder.gauges, () => PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace }))
-      })
+      const own = Effect.map(recorder.gauges, () =>
+        PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace })
+      )
+      const fellows = yield* Fellows
+      const render = fellows === undefined ? own : yield* sumWith(fellows, own)
+      return Metrics.of({ ...recorder, render })
     })
   )
 }

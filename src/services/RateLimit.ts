@@ -8,9 +8,18 @@ import { RateLimited } from "../domain/Failure.ts"
 import type { Caller } from "./Auth.ts"
 import { layerBoundedStore } from "./BoundedRateLimitStore.ts"
 import { Settings } from "./Settings.ts"
+import { Fellows } from "./workers/Fellows.ts"
+import { layerRemoteStore } from "./workers/RemoteStore.ts"
 
 /** Clients remembered at once: some 20 MB of counters. */
 const maxClients = 100_000
+
+/** The counters of a machine: in its one process, or with the keeper of its workers. */
+export const layerCounters = layerBoundedStore(maxClients)
+
+const layerStore = Layer.unwrap(
+  Effect.map(Fellows, (fellows) => (fellows === undefined ? layerCounters : layerRemoteStore(fellows)))
+)
 
 /** What is left of a client's limit. */
 export interface Quota {
@@ -61,5 +70,5 @@ export class RateLimit extends Context.Service<
           )
       })
     })
-  ).pipe(Layer.provide(RateLimiter.layer.pipe(Layer.provide(layerBoundedStore(maxClients)))))
+  ).pipe(Layer.provide(RateLimiter.layer.pipe(Layer.provide(layerStore))))
 }

@@ -42,6 +42,14 @@ export const definitions = {
     variable: "PORT",
     description: "The port to listen on; 0 picks a free one"
   }),
+  workers: required(wholeNumber(1, 128), "1", {
+    variable: "AI_TICKET_WORKERS",
+    description: "Processes that share the port and the work, one for each core to be used"
+  }),
+  reload: required(yesNo, "false", {
+    variable: "AI_TICKET_RELOAD",
+    description: "For development: starts the workers anew when the program or the file of backends changes"
+  }),
   logLevel: required(logLevels, "INFO", { variable: "LOG_LEVEL", description: "The least level that is logged" }),
   accessLogLevel: optional(logLevels, {
     variable: "ACCESS_LOG_LEVEL",

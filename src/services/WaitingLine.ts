@@ -15,6 +15,8 @@ import { makeLocalGate } from "./LocalGate.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
+import { Fellows } from "./workers/Fellows.ts"
+import { makeRemoteGate } from "./workers/RemoteGate.ts"
 
 /**
  * The right to use a backend. Finalizers added to it run before the next in line gets the slot: an abort that the
@@ -65,7 +67,11 @@ export class WaitingLine extends Context.Service<
         metrics.queueWait(visit.takenAt - visit.enteredAt)
         noteWait(visit)
       }
-      const gate = makeLocalGate({ lanes, queueLimit, taken })
+      const fellows = yield* Fellows
+      const gate =
+        fellows === undefined
+          ? makeLocalGate({ lanes, queueLimit, taken })
+          : makeRemoteGate({ fellows, lanes, queueLimit })
       metrics.readLine(gate.counts)
       yield* Effect.forkScoped(
         Stream.runForEach(changes, () => gate.reconsider),

@@ -10,6 +10,8 @@ const wrong: Record<SettingName, string> = {
   configFile: "back\0ends",
   host: "not a host",
   port: "65536",
+  workers: "0",
+  reload: "sometimes",
   logLevel: "loud",
   accessLogLevel: "quiet",
   logFormat: "xml",

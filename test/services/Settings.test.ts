@@ -19,6 +19,8 @@ describe("the settings", () => {
         configFile: undefined,
         host: "127.0.0.1",
         port: 5000,
+        workers: 1,
+        reload: false,
         logLevel: "Info",
         accessLogLevel: undefined,
         logFormat: undefined,

@@ -7,13 +7,12 @@ import type { AnswerPart, EndPart } from "../../domain/Generation.ts"
 import { CurrentRequest, ownerOf } from "../../services/CurrentRequest.ts"
 import type { Ending } from "../../services/Ending.ts"
 import { monotonicMillis } from "../../services/MonotonicClock.ts"
+import { Fellows } from "../../services/workers/Fellows.ts"
+import { type FoundText, type GenerationName, latestOf } from "../../services/workers/Packets.ts"
 import { type Limits, makeShelf } from "./GenerationShelf.ts"
 
 /** Whose generation it is, and what its client calls it; empty for one without a name. */
-export interface GenerationKey {
-  readonly owner: string
-  readonly genkey: string
-}
+export type GenerationKey = GenerationName
 
 /** How much of one text is kept, in characters: beyond that it is no answer to a prompt. */
 const longestText = 1024 * 1024
@@ -47,43 +46,64 @@ export class Generations extends Context.Service<
     readonly counts: Effect.Effect<{ readonly running: number; readonly remembered: number }>
   }
 >()("ai-ticket/http/kobold/Generations") {
-  static readonly layer = Layer.sync(Generations, () => {
-    const shelf = makeShelf<Run>(limits)
-    const nameOf = ({ genkey, owner }: GenerationKey) => `${owner}\n${genkey}`
+  static readonly layer = Layer.effect(
+    Generations,
+    Effect.map(Fellows, (fellows) => {
+      const shelf = makeShelf<Run>(limits)
+      const nameOf = ({ genkey, owner }: GenerationKey) => `${owner}\n${genkey}`
 
-    const begin = (key: GenerationKey) =>
-      Effect.map(monotonicMillis, (now) => {
-        const run = makeRun()
-        shelf.begin(nameOf(key), run, now)
-        return run
-      })
-    const end = (key: GenerationKey, run: Run) => Effect.map(monotonicMillis, (now) => shelf.end(nameOf(key), run, now))
+      const begin = (key: GenerationKey) =>
+        Effect.map(monotonicMillis, (now) => {
+          const run = makeRun(now)
+          shelf.begin(nameOf(key), run, now)
+          return run
+        })
+      const end = (key: GenerationKey, run: Run) =>
+        Effect.map(monotonicMillis, (now) => shelf.end(nameOf(key), run, now))
 
-    return Generations.of({
-      follow: (key, start) =>
-        Stream.unwrap(
-          Effect.map(
-            Effect.acquireRelease(begin(key), (run) => end(key, run)),
-            (run) =>
-              start(run.ending).pipe(
-                Stream.map((part) => {
-                  if (part._tag === "Text" && run.text.length < longestText) run.text += part.text
-                  return part
-                }),
-                Stream.catch((failure) => (run.aborted ? Stream.succeed(cutOff) : Stream.fail(failure)))
-              )
-          )
-        ),
-      textOf: (key) => Effect.map(monotonicMillis, (now) => shelf.latest(nameOf(key), now)?.text ?? ""),
-      abort: (key) =>
+      const findHere = (key: GenerationKey) =>
+        Effect.map(monotonicMillis, (now): FoundText | null => {
+          const run = shelf.latest(nameOf(key), now)
+          return run === undefined ? null : { text: run.text, ageMillis: now - run.begunAt }
+        })
+      const abortHere = (key: GenerationKey) =>
         Effect.map(monotonicMillis, (now) => {
           const known = shelf.latest(nameOf(key), now) !== undefined
           for (const run of shelf.running(nameOf(key))) run.abort()
           return known
+        })
+      fellows?.answer("text", findHere)
+      fellows?.answer("abort", abortHere)
+
+      return Generations.of({
+        follow: (key, start) =>
+          Stream.unwrap(
+            Effect.map(
+              Effect.acquireRelease(begin(key), (run) => end(key, run)),
+              (run) =>
+                start(run.ending).pipe(
+                  Stream.map((part) => {
+                    if (part._tag === "Text" && run.text.length < longestText) run.text += part.text
+                    return part
+                  }),
+                  Stream.catch((failure) => (run.aborted ? Stream.succeed(cutOff) : Stream.fail(failure)))
+                )
+            )
+          ),
+        textOf: Effect.fnUntraced(function* (key) {
+          const here = yield* findHere(key)
+          const elsewhere = fellows === undefined ? null : yield* Effect.orDie(fellows.keeper.ask("text", key))
+          return latestOf(here, elsewhere)?.text ?? ""
         }),
-      counts: Effect.map(monotonicMillis, shelf.counts)
+        abort: Effect.fnUntraced(function* (key) {
+          const here = yield* abortHere(key)
+          const elsewhere = fellows !== undefined && (yield* Effect.orDie(fellows.keeper.ask("abort", key)))
+          return here || elsewhere
+        }),
+        counts: Effect.map(monotonicMillis, shelf.counts)
+      })
     })
-  })
+  )
 }
 
 /** KoboldCpp's word for whatever ended before the model did. */
@@ -91,16 +111,18 @@ const cutOff: EndPart = { _tag: "End", finishReason: "length" }
 
 interface Run {
   text: string
+  /** In monotonic milliseconds. */
+  readonly begunAt: number
   readonly aborted: boolean
   readonly abort: () => void
   readonly ending: Ending<CutShort>
 }
 
-const makeRun = (): Run => {
+const makeRun = (begunAt: number): Run => {
   const told = new Set<(error: CutShort) => void>()
   let aborted = false
   return {
-    text: "",
+    ...{ text: "", begunAt },
     get aborted() {
       return aborted
     },

@@ -3,6 +3,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { Ids } from "../Ids.ts"
 import type { BackendStatus, BackendTarget, Endpoint, InferenceBackend } from "../InferenceBackend.ts"
+import { Fellows } from "../workers/Fellows.ts"
+import { noteGeneration } from "../workers/RemoteGate.ts"
 import { makeAbort } from "./KoboldCppAbort.ts"
 import { type AttemptParts, makeAttempt } from "./KoboldCppAttempt.ts"
 import { makeFacts } from "./KoboldCppFacts.ts"
@@ -23,6 +25,7 @@ const statusTimeout = "2 seconds"
  */
 export const make = Effect.fnUntraced(function* ({ key, model, name, slots, url }: BackendTarget) {
   const ids = yield* Ids
+  const fellows = yield* Fellows
   const transport = yield* Transport
   const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
   const target = { base: url, slots }
@@ -36,8 +39,9 @@ export const make = Effect.fnUntraced(function* ({ key, model, name, slots, url 
     backend: name,
     callTo,
     transport,
-    identify: (body) => {
+    identify: (body, slot) => {
       const genkey = `ai-ticket-${ids.next()}`
+      if (fellows !== undefined) noteGeneration(fellows, slot, genkey)
       return { body: { ...body, genkey }, abort: (delivered) => abort(genkey, delivered) }
     }
   }
@@ -55,6 +59,7 @@ export const make = Effect.fnUntraced(function* ({ key, model, name, slots, url 
   return {
     name,
     endpoints: [makeEndpoint(first), ...rest.map(makeEndpoint)],
+    abandon: (genkey) => abort(genkey),
     native: makeFacts(name, (path, body) => transport.call(callTo(path, body))),
     models: makeModels(name, transport.call(callTo("/api/v1/models"))),
     status: transport.call(callTo("/api/extra/perf")).pipe(

@@ -23,8 +23,8 @@ export interface AttemptParts {
   readonly backend: string
   readonly callTo: (path: string, body?: object) => Call
   readonly transport: Transport["Service"]
-  /** The body of a new generation, and how that one is aborted and nothing else. */
-  readonly identify: (body: JsonObject) => Identified
+  /** The body of a new generation in a slot, and how that one is aborted and nothing else. */
+  readonly identify: (body: JsonObject, slot: Scope.Closeable) => Identified
 }
 
 export interface Identified {
@@ -94,7 +94,7 @@ export const makeAttempt = (
       const slot = Context.get(context, Slot)
       const clock = Context.get(context, Clock.Clock)
       const start = millisOf(clock)
-      const generation = identify(body)
+      const generation = identify(body, slot)
       return transport.call(callTo(wire.path, generation.body)).pipe(
         Effect.onInterrupt(() => Scope.addFinalizer(slot, generation.abort())),
         Effect.catch((call) => {

@@ -61,7 +61,7 @@ export const makeBegin = (
     const body = wire.body(request)
     if (body === undefined) return yield* failures.unexpressed
     const slot = yield* Slot
-    const generation = identify({ ...body, ...wire.streamFields, stream: true })
+    const generation = identify({ ...body, ...wire.streamFields, stream: true }, slot)
     const clock = yield* Clock.Clock
     const start = millisOf(clock)
     let delivered = 0

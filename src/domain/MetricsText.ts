@@ -1,0 +1,51 @@
+interface Family {
+  /** `# HELP` and `# TYPE`, as they came. */
+  readonly head: Array<string>
+  kind: string
+  /** Each series with its values in turn. */
+  readonly samples: Map<string, Array<number>>
+}
+
+/** A gauge that says how something stands: of several that say it, the share that does is told. */
+const isState = (name: string): boolean => name.endsWith("_state")
+
+/**
+ * Several processes' metrics in Prometheus' text format as those of one. What is counted is summed, of those that are no
+ * more as well, for a counter must not fall. What is measured now is summed over those that live; a state is 1 where all
+ * are in it, and else the share of those that are.
+ */
+export const sumMetrics = (living: ReadonlyArray<string>, departed: ReadonlyArray<string> = []): string => {
+  const families = new Map<string, Family>()
+  for (const text of living) read(text, families, () => true)
+  for (const text of departed) read(text, families, (kind) => kind !== "gauge")
+  return [...families].map(([name, family]) => write(name, family, living.length)).join("")
+}
+
+const read = (text: string, families: Map<string, Family>, counts: (kind: string) => boolean): void => {
+  let family: Family | undefined
+  for (const line of text.split("\n")) {
+    const [, word, name, rest] = /^# (HELP|TYPE) (\S+) ?(.*)$/.exec(line) ?? []
+    if (name !== undefined) {
+      family = families.get(name) ?? { head: [], kind: "untyped", samples: new Map() }
+      families.set(name, family)
+      if (word === "TYPE") family.kind = rest ?? family.kind
+      if (!family.head.includes(line)) family.head.push(line)
+      continue
+    }
+    const end = line.lastIndexOf(" ")
+    if (end < 0 || family === undefined || !counts(family.kind)) continue
+    const series = line.slice(0, end)
+    const values = family.samples.get(series) ?? []
+    values.push(Number(line.slice(end + 1)))
+    family.samples.set(series, values)
+  }
+}
+
+const write = (name: string, { head, kind, samples }: Family, living: number): string => {
+  if (samples.size === 0) return ""
+  const share = kind === "gauge" && isState(name) ? living : 1
+  const lines = [...samples].map(
+    ([series, values]) => `${series} ${values.reduce((sum, value) => sum + value, 0) / share}`
+  )
+  return `${[...head, ...lines].join("\n")}\n`
+}
