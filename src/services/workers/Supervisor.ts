@@ -74,7 +74,7 @@ export const supervise = ({ env, restarts, write, writeError }: Surroundings) =>
         })
       )
       return yield* Effect.raceFirst(
-        Effect.as(worker.up, { worker }),
+        Effect.as(Effect.andThen(worker.up, Effect.logInfo(`Worker ${worker.pid} is up`)), { worker }),
         Effect.map(worker.exited, (code) => ({ exitCode: code ?? 1 }))
       )
     })
