@@ -71,8 +71,9 @@ const programs: Programs = {
         FirstWorkerFailed: ({ exitCode }) =>
           Effect.fail(failure(exitCode === exitCodes.usage.code ? "usage" : "refused", ""))
       }),
-      Effect.provide(Logging.layer(log.write, { terminal: process.stdout.isTTY })),
-      Effect.provide(Settings.layer(sources))
+      Effect.provide(
+        Layer.provideMerge(Logging.layer(log.write, { terminal: process.stdout.isTTY }), Settings.layer(sources))
+      )
     ),
 
   simulate: (flags, listening) =>

@@ -7,7 +7,7 @@ import { backendErrorCodes } from "../domain/BackendError.ts"
 import type { Usage } from "../domain/Generation.ts"
 import { Settings } from "./Settings.ts"
 import { Fellows } from "./workers/Fellows.ts"
-import { sumWith } from "./workers/SummedMetrics.ts"
+import { contributeMetrics, summedMetrics } from "./workers/SummedMetrics.ts"
 
 const attemptOutcomes = ["success", "aborted", "internal_error", ...backendErrorCodes] as const
 /** How an attempt at a backend ended. */
@@ -81,8 +81,9 @@ export class Metrics extends Context.Service<
         PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace })
       )
       const fellows = yield* Fellows
-      const render = fellows === undefined ? own : yield* sumWith(fellows, own)
-      return Metrics.of({ ...recorder, render })
+      if (fellows === undefined) return Metrics.of({ ...recorder, render: own })
+      yield* contributeMetrics(fellows, own)
+      return Metrics.of({ ...recorder, render: summedMetrics(fellows) })
     })
   )
 }

@@ -13,7 +13,7 @@ import { startWorker, type WorkerProcess } from "./WorkerProcess.ts"
 
 /** The first worker did not come up, and has said why. */
 export class FirstWorkerFailed extends Schema.TaggedError<FirstWorkerFailed>()("FirstWorkerFailed", {
-  exitCode: Schema.Number
+  exitCode: Schema.Finite
 }) {}
 
 /** What a worker has beyond the grace period: to be left by its connections, and to abort what is with the backends. */
