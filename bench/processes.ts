@@ -76,8 +76,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   })
 }
 
-export const residentMegabytes = (pid: number | undefined): number =>
-  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024
+export const residentMegabytes = (pid: number | undefined): number => {
+  const own = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean)
+  return children.reduce((sum, child) => sum + residentMegabytes(Number(child)), own)
+}
 
 /** Seconds of CPU so far; the kernel counts in hundredths. */
 export const cpuSeconds = (pid: number | undefined): number => {

@@ -1,7 +1,7 @@
 /**
  * The service beside a bare node:http proxy that makes the same forward: same machine, same backend, in turns.
  *
- *   npm run bench [-- --rounds 3 --seconds 8 --connections 32 --backend close|keep]
+ *   npm run bench [-- --rounds 3 --seconds 8 --connections 32 --backend close|keep --workers 1]
  *
  * The service runs as it is deployed, with auth, rate limit, metrics and logs on. Nothing here passes or fails: it
  * prints what it measured.
@@ -17,7 +17,8 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "8" },
     connections: { type: "string", default: "32" },
-    backend: { type: "string", default: "close" }
+    backend: { type: "string", default: "close" },
+    workers: { type: "string", default: "1" }
   }
 })
 const rounds = Number(options.rounds)
@@ -68,6 +69,7 @@ const serviceSettings = (backend: string) => ({
   AI_TICKET_AUTH_TOKEN: token,
   RATE_LIMIT_REQUESTS: "1000000",
   RATE_LIMIT_WINDOW_SECONDS: "60",
+  AI_TICKET_WORKERS: options.workers,
   AI_TICKET_SLOTS: "64",
   AI_TICKET_QUEUE_LIMIT: "1000"
 })
@@ -98,7 +100,8 @@ const main = async () => {
   const closing = options.backend === "keep" ? "keeps its connections" : "closes after each answer, as KoboldCpp does"
   console.log(`The backend ${closing}`)
   console.log(`Node ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model.trim()})`)
-  console.log(`${connections} connections, ${rounds} rounds of ${seconds} s in turns; medians of the rounds\n`)
+  console.log(`${connections} connections, ${rounds} rounds of ${seconds} s in turns; medians of the rounds`)
+  console.log(`Workers of the service: ${options.workers}\n`)
   console.log("              req/s    p50 ms   p99 ms   memory MB   failed")
   for (const [name, runs] of Object.entries(measured)) {
     const column = (pick: (run: (typeof runs)[number]) => number, digits: number, width: number) =>

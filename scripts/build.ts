@@ -39,9 +39,17 @@ export const buildProgram = async (outdir: string): Promise<void> => {
   chmodSync(`${outdir}/ai-ticket.js`, 0o755)
 }
 
-/** The library: whoever imports it shares its Effect. */
+/** The library: it shares its user's Effect, and brings along whatever else it needs. */
 const buildLibrary = (outdir: string) =>
-  build({ ...common, outdir, entryPoints: ["src/index.ts"], bundle: true, packages: "external" })
+  build({
+    ...common,
+    outdir,
+    entryPoints: ["src/index.ts"],
+    bundle: true,
+    external: ["effect", "effect/*"],
+    banner: requireBanner,
+    sourcesContent: false
+  })
 
 /** The library's declarations. */
 const declare = () =>

@@ -17,6 +17,7 @@ import { Lifecycle } from "../services/Lifecycle.ts"
 import { monotonicMillis } from "../services/MonotonicClock.ts"
 import { RateLimit } from "../services/RateLimit.ts"
 import { Settings } from "../services/Settings.ts"
+import { Fellows } from "../services/workers/Fellows.ts"
 import { wentWrong } from "./FailureResponse.ts"
 
 /** What an event of a batch needs to know of its request. */
@@ -43,8 +44,9 @@ export class BatchEvents extends Context.Service<
       const lifecycle = yield* Lifecycle
       const pipeline = yield* InferencePipeline
       const rateLimit = yield* RateLimit
-      /** All batches together leave half of the line to those who ask for one thing. */
-      const turns = yield* Semaphore.make(Math.max(slots, Math.floor(queueLimit / 2)))
+      const { workers = 1 } = (yield* Fellows) ?? {}
+      /** All batches together leave half of the line to those who ask for one thing; each worker has a share of it. */
+      const turns = yield* Semaphore.make(Math.max(1, Math.ceil(Math.max(slots, Math.floor(queueLimit / 2)) / workers)))
 
       const ask = (event: unknown, { ending, timeout = requestTimeoutSeconds * 1000 }: BatchRequest) =>
         turns
