@@ -8,15 +8,15 @@ import * as TestClock from "effect/testing/TestClock"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { Slot } from "../../src/services/WaitingLine.ts"
 import { forked } from "../support/Forked.ts"
-import { lineWith } from "../support/LineHarness.ts"
+import { gates, lineWith } from "../support/LineHarness.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 
 const second = Effect.sleep("1 second")
 
-describe("WaitingLine", () => {
+describe.each(gates)("WaitingLine: %s", (gate) => {
   it.effect("lets as many in as there are slots, and the rest in the order they came", () =>
     Effect.gen(function* () {
-      const { line, state } = yield* lineWith({ slots: 2, queueLimit: 10 })
+      const { line, state } = yield* lineWith({ slots: 2, queueLimit: 10 }, gate)
       const order: Array<number> = []
       const fibers = yield* Effect.forEach([0, 1, 2, 3, 4, 5], (name) =>
         forked(
@@ -39,7 +39,7 @@ describe("WaitingLine", () => {
 
   it.effect("doesn't let a newcomer past those who wait, in the moment a slot is given back", () =>
     Effect.gen(function* () {
-      const { line } = yield* lineWith({ slots: 1, queueLimit: 10 })
+      const { line } = yield* lineWith({ slots: 1, queueLimit: 10 }, gate)
       const order: Array<string> = []
       const enter = (name: string) =>
         line.withSlot(
@@ -58,7 +58,7 @@ describe("WaitingLine", () => {
 
   it.effect("refuses at once when the line is full, and runs nothing", () =>
     Effect.gen(function* () {
-      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 2 })
+      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 2 }, gate)
       let ran = 0
       const work = line.withSlot(
         Effect.andThen(
@@ -74,7 +74,7 @@ describe("WaitingLine", () => {
 
   it.effect("without a line it refuses as soon as the slots are taken", () =>
     Effect.gen(function* () {
-      const { line } = yield* lineWith({ slots: 1, queueLimit: 0 })
+      const { line } = yield* lineWith({ slots: 1, queueLimit: 0 }, gate)
       const fiber = yield* forked(line.withSlot(second))
       assert.strictEqual((yield* Effect.flip(line.withSlot(Effect.void)))._tag, "Overloaded")
       yield* TestClock.adjust("1 second")
@@ -85,7 +85,7 @@ describe("WaitingLine", () => {
 
   it.effect("tells those it refuses when a place is likely to be free, from what requests took", () =>
     Effect.gen(function* () {
-      const { line } = yield* lineWith({ slots: 2, queueLimit: 4 })
+      const { line } = yield* lineWith({ slots: 2, queueLimit: 4 }, gate)
       const served = yield* forked(line.withSlot(Effect.sleep("8 seconds")))
       yield* TestClock.adjust("8 seconds")
       yield* Fiber.join(served)
@@ -98,7 +98,7 @@ describe("WaitingLine", () => {
 
   it.effect("follows a backend that becomes slower", () =>
     Effect.gen(function* () {
-      const { line } = yield* lineWith({ slots: 1, queueLimit: 0 })
+      const { line } = yield* lineWith({ slots: 1, queueLimit: 0 }, gate)
       const hintAfter = Effect.fnUntraced(function* (seconds: number, times: number) {
         for (let at = 0; at < times; at++) {
           const served = yield* forked(line.withSlot(Effect.sleep(seconds * 1000)))
@@ -117,7 +117,7 @@ describe("WaitingLine", () => {
 
   it.effect("gives the slot back after a failure and after a bug", () =>
     Effect.gen(function* () {
-      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 0 })
+      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 0 }, gate)
       assert.strictEqual(yield* Effect.flip(line.withSlot(Effect.fail("mine"))), "mine")
       assert.isTrue(Exit.hasDies(yield* Effect.exit(line.withSlot(Effect.die("bug")))))
       yield* Effect.ignore(line.withSlot(Effect.fail("again")))
@@ -127,7 +127,7 @@ describe("WaitingLine", () => {
 
   it.effect("keeps a failed holder's slot until its cleanup ended", () =>
     Effect.gen(function* () {
-      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 })
+      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 }, gate)
       const cleaning = Effect.flatMap(Slot, (slot) => Scope.addFinalizer(slot, second))
       const failing = yield* forked(Effect.flip(line.withSlot(Effect.andThen(cleaning, Effect.fail("mine")))))
       const next = yield* forked(line.withSlot(Effect.void))
@@ -140,7 +140,7 @@ describe("WaitingLine", () => {
 
   it.effect("reports its state and the time waited", () =>
     Effect.gen(function* () {
-      const { context, line } = yield* lineWith({ slots: 1, queueLimit: 10 })
+      const { context, line } = yield* lineWith({ slots: 1, queueLimit: 10 }, gate)
       const page = Context.get(context, Metrics).render
       const gauges = Effect.map(page, (text) =>
         ["queue_depth", "slots_in_use", "queue_wait_seconds_sum"].map((name) =>
@@ -160,7 +160,7 @@ describe("WaitingLine", () => {
   it.effect("is not gone before the cleanups of those who left have ended", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const { line } = yield* Scope.provide(lineWith({ slots: 1, queueLimit: 0 }), scope)
+      const { line } = yield* Scope.provide(lineWith({ slots: 1, queueLimit: 0 }, gate), scope)
       let cleaned = false
       const cleanup = Effect.map(second, () => {
         cleaned = true

@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { Slot } from "../../src/services/WaitingLine.ts"
 import { forked } from "../support/Forked.ts"
-import { lineWith } from "../support/LineHarness.ts"
+import { gates, lineWith } from "../support/LineHarness.ts"
 
 const second = Effect.sleep("1 second")
 const atRest = { waiting: 0, inUse: 0 }
@@ -15,10 +15,10 @@ const atRest = { waiting: 0, inUse: 0 }
 const heldWith = (cleanup: Effect.Effect<void>) =>
   Effect.flatMap(Slot, (slot) => Effect.onInterrupt(Effect.never, () => Scope.addFinalizer(slot, cleanup)))
 
-describe("somebody who leaves the line", () => {
+describe.each(gates)("somebody who leaves the line: %s", (gate) => {
   it.effect("leaves no trace, and those behind keep their order", () =>
     Effect.gen(function* () {
-      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 3 })
+      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 3 }, gate)
       const served: Array<string> = []
       const enter = (name: string) =>
         line.withSlot(
@@ -40,7 +40,7 @@ describe("somebody who leaves the line", () => {
 
   it.effect("hands over to the next when it leaves with a slot", () =>
     Effect.gen(function* () {
-      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 })
+      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 }, gate)
       const holder = yield* forked(line.withSlot(Effect.never))
       const next = yield* forked(line.withSlot(Effect.succeed("served")))
       yield* Fiber.interrupt(holder)
@@ -51,7 +51,7 @@ describe("somebody who leaves the line", () => {
 
   it.effect("may leave at once, but its slot stays taken until its cleanup ended", () =>
     Effect.gen(function* () {
-      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 })
+      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 }, gate)
       const events: Array<string> = []
       const says = (word: string) => Effect.sync(() => void events.push(word))
       const holder = yield* forked(line.withSlot(heldWith(Effect.andThen(second, says("cleaned")))))
@@ -69,7 +69,7 @@ describe("somebody who leaves the line", () => {
 
   it.effect("gives its slot back even when its cleanup fails badly", () =>
     Effect.gen(function* () {
-      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 })
+      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 }, gate)
       const holder = yield* forked(line.withSlot(heldWith(Effect.die("bug"))))
       const next = yield* forked(line.withSlot(Effect.succeed("served")))
       yield* Fiber.interrupt(holder)
@@ -81,7 +81,7 @@ describe("somebody who leaves the line", () => {
   it.effect("loses no slot when it leaves in the moment that the slot is handed to it", () =>
     Effect.gen(function* () {
       for (const yields of [0, 1, 2, 3, 4, 5, 6]) {
-        const { line, state } = yield* lineWith({ slots: 1, queueLimit: 3 })
+        const { line, state } = yield* lineWith({ slots: 1, queueLimit: 3 }, gate)
         const holder = yield* forked(line.withSlot(Effect.never))
         const unlucky = yield* forked(line.withSlot(Effect.never))
         const next = yield* forked(line.withSlot(Effect.succeed("served")))
@@ -97,7 +97,7 @@ describe("somebody who leaves the line", () => {
 
   it.effect("loses no slot when it leaves before it got into the line", () =>
     Effect.gen(function* () {
-      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 })
+      const { line, state } = yield* lineWith({ slots: 1, queueLimit: 1 }, gate)
       const early = yield* Effect.forkChild(line.withSlot(Effect.never))
       yield* Fiber.interrupt(early)
       assert.deepStrictEqual(yield* state, atRest)
@@ -120,13 +120,13 @@ const Size = Schema.Struct({
   queueLimit: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4 }))
 })
 
-describe("any crowd", () => {
+describe.each(gates)("any crowd: %s", (gate) => {
   it.effect.prop(
     "never holds more than the slots, is served or refused once each, and leaves the line empty",
     { size: Size, visitors: Schema.Array(Visitor).check(Schema.isMaxLength(15)) },
     ({ size, visitors }) =>
       Effect.gen(function* () {
-        const { line, state } = yield* lineWith(size)
+        const { line, state } = yield* lineWith(size, gate)
         const starts = visitors.map(() => 0)
         const refusals = visitors.map(() => 0)
         let holding = 0

@@ -4,13 +4,22 @@ import * as Layer from "effect/Layer"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { WaitingLine } from "../../src/services/WaitingLine.ts"
+import { Fellows } from "../../src/services/workers/Fellows.ts"
 import { fakeBackend } from "./FakeBackend.ts"
+import { fellowsOf } from "./SharedLine.ts"
 
-/** A waiting line of its own, and what it says of itself. */
-export const lineWith = Effect.fnUntraced(function* (size: { readonly slots: number; readonly queueLimit: number }) {
+/** Whose line it is: this process's, or one that several workers share. */
+export const gates = ["own", "shared"] as const
+
+/** A waiting line, and what it says of itself. */
+export const lineWith = Effect.fnUntraced(function* (
+  size: { readonly slots: number; readonly queueLimit: number },
+  gate: (typeof gates)[number] = "own"
+) {
   const settings = { AI_TICKET_SLOTS: String(size.slots), AI_TICKET_QUEUE_LIMIT: String(size.queueLimit) }
   const context = yield* Layer.build(
     WaitingLine.layer.pipe(
+      Layer.provide(Layer.succeed(Fellows)(gate === "own" ? undefined : fellowsOf())),
       Layer.provide(fakeBackend({}).layer),
       Layer.provideMerge(Metrics.layer),
       Layer.provide(Settings.layerRecord(settings))

@@ -127,12 +127,16 @@ export const supervise = ({ env, restarts, write, writeError }: Surroundings) =>
       yield* Effect.logInfo(`All workers are new: ${size}`)
     })
 
+    // From the beginning on: until somebody listens for it, a SIGHUP ends the process.
+    yield* Effect.forkScoped(
+      Stream.runForEach(restarts, () => restartAll),
+      { startImmediately: true }
+    )
     const first = yield* start
     if (!("worker" in first)) return yield* new FirstWorkerFailed({ exitCode: first.exitCode })
     places[0] = first.worker
     yield* Effect.forEach(places.slice(1), (_, at) => fill(at + 1, 0), { concurrency: "unbounded", discard: true })
     yield* Effect.logInfo(`${counted(size, "worker")} up`)
 
-    yield* Stream.runForEach(restarts, () => restartAll)
     return yield* Effect.never
   })
