@@ -79,18 +79,25 @@ export const supervise = ({ env, restarts, write, writeError }: Surroundings) =>
       )
     })
 
+    /** False for one that has ended in the meantime, of which nobody would hear in its place. */
+    const put = (place: number, worker: WorkerProcess, failures: number): boolean => {
+      if (!alive.has(worker)) return false
+      failuresAt[place] = failures
+      places[place] = worker
+      return true
+    }
+
     /** Fills a place, however often it takes. */
     const fill = (place: number, failuresSoFar: number): Effect.Effect<void> =>
       Effect.gen(function* () {
-        for (let failures = failuresSoFar; !ending; failures += 1) {
+        for (let failures = failuresSoFar; ; failures += 1) {
           yield* Effect.sleep(restartDelay(failures))
+          if (ending) return
           const started = yield* start
-          if (!("worker" in started)) continue
-          failuresAt[place] = failures
-          places[place] = started.worker
-          return
+          if ("worker" in started && put(place, started.worker, failures)) return
         }
       })
+
     const ended = (worker: WorkerProcess, code: number | undefined): Effect.Effect<void> =>
       Effect.gen(function* () {
         alive.delete(worker)
@@ -119,8 +126,7 @@ export const supervise = ({ env, restarts, write, writeError }: Surroundings) =>
           started.worker.kept.peer.tell({ tell: "retire" })
           continue
         }
-        places[place] = started.worker
-        failuresAt[place] = 0
+        if (!put(place, started.worker, 0)) continue
         old.kept.peer.tell({ tell: "retire" })
         yield* endOf(old)
       }
@@ -134,7 +140,7 @@ export const supervise = ({ env, restarts, write, writeError }: Surroundings) =>
     )
     const first = yield* start
     if (!("worker" in first)) return yield* new FirstWorkerFailed({ exitCode: first.exitCode })
-    places[0] = first.worker
+    if (!put(0, first.worker, 0)) return yield* new FirstWorkerFailed({ exitCode: 1 })
     yield* Effect.forEach(places.slice(1), (_, at) => fill(at + 1, 0), { concurrency: "unbounded", discard: true })
     yield* Effect.logInfo(`${counted(size, "worker")} up`)
 
