@@ -6,13 +6,13 @@ interface Family {
   readonly samples: Map<string, Array<number>>
 }
 
-/** A gauge that says how something stands: of several that say it, the share that does is told. */
-const isState = (name: string): boolean => name.endsWith("_state")
+/** A gauge that says how something stands that they share, or whether it does: of several that say it, the mean is told. */
+const isMean = (name: string): boolean => /_state$|_expected_wait_seconds$/.test(name)
 
 /**
  * Several processes' metrics in Prometheus' text format as those of one. What is counted is summed, of those that are no
  * more as well, for a counter must not fall. What is measured now is summed over those that live; a state is 1 where all
- * are in it, and else the share of those that are.
+ * are in it, and else the share of those that are; the wait in the line that they share is that of one.
  */
 export const sumMetrics = (living: ReadonlyArray<string>, departed: ReadonlyArray<string> = []): string => {
   const families = new Map<string, Family>()
@@ -43,7 +43,7 @@ const read = (text: string, families: Map<string, Family>, counts: (kind: string
 
 const write = (name: string, { head, kind, samples }: Family, living: number): string => {
   if (samples.size === 0) return ""
-  const share = kind === "gauge" && isState(name) ? living : 1
+  const share = kind === "gauge" && isMean(name) ? living : 1
   const lines = [...samples].map(
     ([series, values]) => `${series} ${values.reduce((sum, value) => sum + value, 0) / share}`
   )

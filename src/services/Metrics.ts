@@ -44,7 +44,11 @@ interface Recorder {
   readonly hedge: (backend: string, outcome: "won" | "lost") => void
   readonly abort: (backend: string, outcome: "heard" | "failed") => void
   /** How to read the waiting line's state, which is done when the metrics are. */
-  readonly readLine: (read: () => { readonly waiting: number; readonly inUse: number }) => void
+  /** How the line stands, here and, in milliseconds to wait, as a whole; read at each scrape. */
+  readonly readLine: (
+    counts: () => { readonly waiting: number; readonly inUse: number },
+    expectedWait: Effect.Effect<number>
+  ) => void
   readonly queueWait: (millis: number) => void
   /** How to read the state of a backend's breaker, which is done when the metrics are: time alone changes it. */
   readonly readBreaker: (backend: string, read: Effect.Effect<BreakerState>) => void
@@ -111,6 +115,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   const hedges = counter("backend_hedges_total", "Times a backend was asked beside a slow one, by who answered first")
   const aborts = counter("backend_aborts_total", "Generations aborted because nobody waited for them any more")
   const queueDepth = gauge("queue_depth", "Requests waiting for a slot")
+  const expectedWait = gauge("queue_expected_wait_seconds", "How long a request that came now would wait for its slot")
   const slotsInUse = gauge("slots_in_use", "Requests holding a slot")
   const queueWait = slow("queue_wait_seconds", "Time requests waited for their slot")
   const breakerState = gauge("backend_breaker_state", "1 for the state a backend's breaker is in")
@@ -123,7 +128,8 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   const overhead = slow("overhead_seconds", "Time of a request that was not spent with a backend")
 
   let running = 0
-  let lineState = () => ({ waiting: 0, inUse: 0 })
+  let lineCounts = () => ({ waiting: 0, inUse: 0 })
+  let lineWait: Effect.Effect<number> = Effect.succeed(0)
   const breakers = new Map<string, Effect.Effect<BreakerState>>()
 
   const countRequest = ({ endpoint, method, status }: Omit<HttpRequestRecord, "millis">) => {
@@ -134,9 +140,10 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
 
   return {
     gauges: Effect.gen(function* () {
-      const { inUse, waiting } = lineState()
+      const { inUse, waiting } = lineCounts()
       inFlight.update({}, running)
       queueDepth.update({}, waiting)
+      expectedWait.update({}, (yield* lineWait) / 1000)
       slotsInUse.update({}, inUse)
       for (const [backend, read] of breakers) {
         const now = yield* read
@@ -171,8 +178,9 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
     fallback: (backend) => fallbacks.update({ backend }, 1),
     hedge: (backend, outcome) => hedges.update({ backend, outcome }, 1),
     abort: (backend, outcome) => aborts.update({ backend, outcome }, 1),
-    readLine: (read) => {
-      lineState = read
+    readLine: (counts, wait) => {
+      lineCounts = counts
+      lineWait = wait
     },
     queueWait: (millis) => queueWait.update({}, millis / 1000),
     readBreaker: (backend, read) => {

@@ -72,7 +72,10 @@ export class WaitingLine extends Context.Service<
         fellows === undefined
           ? makeLocalGate({ lanes, queueLimit, taken })
           : makeRemoteGate({ fellows, lanes, queueLimit })
-      metrics.readLine(gate.counts)
+      metrics.readLine(
+        gate.counts,
+        Effect.map(gate.state, (state) => state.expectedWait)
+      )
       yield* Effect.forkScoped(
         Stream.runForEach(changes, () => gate.reconsider),
         { startImmediately: true }

@@ -48,6 +48,12 @@ describe("the metrics of several processes", () => {
     assert.include(sumMetrics([state(1), state(1)]), 'x_state{state="open"} 1\n')
   })
 
+  it("tell the wait in the line that they share once", () => {
+    const wait = "# HELP queue_expected_wait_seconds W\n# TYPE queue_expected_wait_seconds gauge\n"
+    const text = `${wait}queue_expected_wait_seconds 3\n`
+    assert.include(sumMetrics([text, text]), "queue_expected_wait_seconds 3\n")
+  })
+
   it("keep of those that are gone what they have counted, and not how they stood", () => {
     const departed = sumMetrics([], [counter(2) + gauge(5) + state(1), counter(1) + histogram(1, 1)])
     assert.notInclude(departed, "depth")

@@ -25,7 +25,7 @@ const countAll = (metrics: Metrics["Service"]) => {
   metrics.fallback("koboldcpp")
   metrics.abort("koboldcpp", "heard")
   metrics.abort("koboldcpp", "failed")
-  metrics.readLine(() => ({ waiting: 3, inUse: 1 }))
+  metrics.readLine(() => ({ waiting: 3, inUse: 1 }), Effect.succeed(1500))
   metrics.queueWait(20)
   metrics.readBreaker("koboldcpp", Effect.succeed("half_open"))
   metrics.tokens("koboldcpp", { promptTokens: 30, completionTokens: 20 })
@@ -59,7 +59,13 @@ describe("the page of metrics", () => {
             ...["http_requests_total", "http_request_errors_total", "http_request_duration_seconds"],
             ...["http_requests_in_flight", "backend_attempts_total", "backend_attempt_duration_seconds"],
             ...["backend_retries_total", "backend_fallbacks_total", "backend_aborts_total", "queue_depth"],
-            ...["slots_in_use", "queue_wait_seconds", "backend_breaker_state", "tokens_total"],
+            ...[
+              "queue_expected_wait_seconds",
+              "slots_in_use",
+              "queue_wait_seconds",
+              "backend_breaker_state",
+              "tokens_total"
+            ],
             ...["time_to_first_token_seconds", "overhead_seconds"]
           ]
             .map((name) => `${namespace}_${name}`)
@@ -95,7 +101,7 @@ describe("the page of metrics", () => {
     Effect.gen(function* () {
       const metrics = yield* metricsNamed()
       const state = { waiting: 3, inUse: 1 }
-      metrics.readLine(() => state)
+      metrics.readLine(() => state, Effect.succeed(0))
       assert.strictEqual(sampleValue(parseMetrics(yield* metrics.render), "ai_ticket_queue_depth"), 3)
       state.waiting = 0
       const page = yield* metrics.render

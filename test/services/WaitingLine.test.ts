@@ -143,17 +143,17 @@ describe.each(gates)("WaitingLine: %s", (gate) => {
       const { context, line } = yield* lineWith({ slots: 1, queueLimit: 10 }, gate)
       const page = Context.get(context, Metrics).render
       const gauges = Effect.map(page, (text) =>
-        ["queue_depth", "slots_in_use", "queue_wait_seconds_sum"].map((name) =>
+        ["queue_depth", "slots_in_use", "queue_wait_seconds_sum", "queue_expected_wait_seconds"].map((name) =>
           sampleValue(parseMetrics(text), `ai_ticket_${name}`)
         )
       )
       const fibers = yield* Effect.forEach([1, 2, 3], () => forked(line.withSlot(second)))
-      assert.deepStrictEqual(yield* gauges, [2, 1, 0])
+      assert.deepStrictEqual(yield* gauges, [2, 1, 0, 3])
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(yield* gauges, [1, 1, 1])
+      assert.deepStrictEqual(yield* gauges, [1, 1, 1, 2])
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.joinAll(fibers)
-      assert.deepStrictEqual(yield* gauges, [0, 0, 3])
+      assert.deepStrictEqual(yield* gauges, [0, 0, 3, 0])
     })
   )
 
