@@ -57,7 +57,8 @@ export const makeEventWriter = (
       return response.write(text) || hurried ? undefined : keptUp
     },
     comment: (text) => {
-      if (!response.writableNeedDrain) response.write(text)
+      // It may come while what the answer was for is still being cleaned up.
+      if (!response.writableEnded && !response.writableNeedDrain) response.write(text)
     },
     lastWrite: () => lastWrite,
     hurry: () => {

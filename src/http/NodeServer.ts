@@ -48,6 +48,15 @@ const onEveryRequest = (server: Server, listener: (request: IncomingMessage, res
   for (const event of ["request", "checkContinue"] as const) server.prependListener(event, listener)
 }
 
+/**
+ * Node tells of a connection that broke in two steps: it looks whether anybody listens for a request's error, and tells it
+ * a moment later. Whoever stopped listening in between must not have left an error that nobody hears: it would end the
+ * process.
+ */
+const hearErrors = (server: Server) => onEveryRequest(server, (request) => request.on("error", passOver))
+
+const passOver = () => {}
+
 const countResponses = (server: Server): OpenResponses["Service"] => {
   const settled = Latch.makeUnsafe(true)
   let open = 0
@@ -97,6 +106,7 @@ export const layer = Layer.unwrap(
     })
     // Node would answer an expectation that it doesn't know with a bare 417.
     server.on("checkExpectation", (request, response) => server.emit("request", request, response))
+    hearErrors(server)
     const refuse = yield* makeRefuse
     const run = yield* FiberSet.makeRuntime<never>()
     // No proxy for other hosts: Node would close the connection without a word.

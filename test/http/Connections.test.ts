@@ -14,6 +14,20 @@ const untilOverdue = Effect.fnUntraced(function* (url: string) {
   yield* stalled.closed
 })
 
+/** What would have ended the process. */
+const uncaught = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const errors: Array<unknown> = []
+      const note = (error: unknown) => void errors.push(error)
+      process.on("uncaughtException", note)
+      return { errors, note }
+    }),
+    ({ note }) => Effect.sync(() => process.off("uncaughtException", note))
+  ),
+  ({ errors }) => errors
+)
+
 describe("one connection", () => {
   it.live("answers pipelined requests in their order, the failed ones too", () =>
     Effect.gen(function* () {
@@ -60,6 +74,30 @@ describe("one connection", () => {
         )
         backend.script({})
         yield* assertAlive(url)
+      })
+    )
+  }
+
+  const unfinished: Readonly<Record<string, string>> = {
+    "an event": "POST /event HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+    "a batch": 'POST /events HTTP/1.1\r\nContent-Type: application/jsonl\r\nContent-Length: 50\r\n\r\n{"content":1}\n{',
+    "a native request": "POST /api/v1/generate HTTP/1.1\r\nContent-Length: 50\r\n\r\n{",
+    "a question": "POST /api/extra/abort HTTP/1.1\r\nContent-Length: 50\r\n\r\n{"
+  }
+  for (const [name, bytes] of Object.entries(unfinished)) {
+    it.live(`may break off with one request in hand, and ${name} behind it on its way`, () =>
+      Effect.gen(function* () {
+        const { backend, connection, url } = yield* setUp
+        const crashes = yield* uncaught
+        backend.script({ chat: [{ hang: true }, {}] })
+        connection.write(request(event("one")) + bytes)
+        yield* eventually(() => backend.calls.length > 0)
+        yield* assertAlive(url)
+        connection.reset()
+        yield* eventually(() => backend.calls[0]?.closedEarlyAt !== undefined)
+        backend.script({})
+        yield* assertAlive(url)
+        assert.deepStrictEqual(crashes, [])
       })
     )
   }

@@ -7,6 +7,8 @@ export interface RawConnection {
   readonly write: (bytes: string | Uint8Array) => void
   /** Says that nothing more will be written, and goes on reading. */
   readonly end: () => void
+  /** Breaks off, whatever is under way. */
+  readonly reset: () => void
   /** Every answer that is whole so far. */
   readonly answers: () => ReadonlyArray<Incoming>
   /** The first `count` answers, once they are there. */
@@ -41,6 +43,7 @@ export const rawConnection = (url: string) =>
     ({ answers, socket, state }): RawConnection => ({
       write: (bytes) => void socket.write(bytes),
       end: () => void socket.end(),
+      reset: () => void socket.resetAndDestroy(),
       answers,
       receive: (count) =>
         Effect.map(
