@@ -179,6 +179,8 @@ const answerBadRequests = (server: Server, refuse: (code: ErrorCode, socket: Soc
       const told = request.emit(error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? overdueBody : brokenBody)
       return void (told || socket.destroy())
     }
+    // The other side has ended the connection: whose answer is in hand has left.
+    if (response?.writableFinished === false && error.code === "HPE_INVALID_EOF_STATE") return void socket.destroy()
     if (response?.writableFinished === false) return void response.once("finish", () => socket.destroy())
     refuse(parserErrors[error.code ?? ""] ?? "invalid_request", socket)
   })

@@ -102,6 +102,19 @@ describe("one connection", () => {
     )
   }
 
+  it.live("is left when it ends in the middle of a request, and the one in hand is aborted", () =>
+    Effect.gen(function* () {
+      const { backend, connection } = yield* setUp
+      backend.script({ chat: [{ hang: true }] })
+      connection.write(`${request(event("one"))}POST /ev`)
+      yield* eventually(() => backend.calls.length === 1)
+      connection.end()
+      yield* eventually(() => backend.calls[0]?.closedEarlyAt !== undefined && backend.aborts.length === 1)
+      yield* connection.closed
+      assert.deepStrictEqual(connection.answers(), [])
+    })
+  )
+
   it.live("answers all that came whole before garbage, in their order", () =>
     Effect.gen(function* () {
       const { backend, connection } = yield* setUp
