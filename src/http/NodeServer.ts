@@ -110,7 +110,11 @@ export const layer = Layer.unwrap(
     const refuse = yield* makeRefuse
     const run = yield* FiberSet.makeRuntime<never>()
     // No proxy for other hosts: Node would close the connection without a word.
-    server.on("connect", (_, socket) => run(refuse("not_found", socket)))
+    server.on("connect", (_, socket) => {
+      // From here on the socket is ours, and its errors are too.
+      socket.on("error", () => socket.destroy())
+      run(refuse("not_found", socket))
+    })
     answerBadRequests(server, (code, socket) => run(refuse(code, socket)))
 
     const listening = Layer.effect(

@@ -102,6 +102,23 @@ describe("one connection", () => {
     )
   }
 
+  it.live("may break off while it is told that nobody is connected with others here", () =>
+    Effect.gen(function* () {
+      const { url } = yield* setUp
+      const crashes = yield* uncaught
+      const broken = Effect.gen(function* () {
+        const connection = yield* rawConnection(url)
+        connection.write("GET /health HTTP/1.1\r\n\r\n")
+        yield* connection.receive(1)
+        connection.write("CONNECT other:1 HTTP/1.1\r\nHost: other\r\n\r\n")
+        connection.reset()
+      })
+      yield* Effect.replicateEffect(Effect.scoped(broken), 20)
+      yield* Effect.replicateEffect(assertAlive(url), 5)
+      assert.deepStrictEqual(crashes, [])
+    })
+  )
+
   it.live("is left when it ends in the middle of a request, and the one in hand is aborted", () =>
     Effect.gen(function* () {
       const { backend, connection } = yield* setUp
