@@ -8,7 +8,8 @@ import * as Fiber from "effect/Fiber"
 import { jsonIn, send, sendEvent, until } from "../support/Http.ts"
 import { clientsInALoop } from "../support/Outcome.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
-import type { ScriptedBackend } from "../support/ScriptedBackend.ts"
+import { type ScriptedBackend, streamOf } from "../support/ScriptedBackend.ts"
+import { openStream } from "../support/StreamingClient.ts"
 import { eventually } from "../support/TestService.ts"
 import { startWorkers } from "../support/Workers.ts"
 import { Program, start } from "./Program.ts"
@@ -171,6 +172,40 @@ describe("several workers", () => {
         // Those who were interrupted may have been answered.
         assert.isAtLeast(answered ?? 0, outcomes.length)
         assert.isAtMost(answered ?? 0, outcomes.length + 10)
+      })
+    )
+
+    it.effect("let a stream come to its end when their place is taken", () =>
+      Effect.gen(function* () {
+        const { backend, pids, service, url } = yield* startWorkers(1, { AI_TICKET_SLOTS: "2" }, ["--reload"])
+        const [first = "", ...rest] = streamOf("chat", "one two three")
+        backend.script({ chat: [{ pieces: [first], after: "hang" }, {}] })
+        const stream = yield* openStream(url, "/event", event("streamed", { stream: true }))
+        yield* eventually(() => stream.text().includes('"one"'))
+        service.child.kill("SIGHUP")
+        yield* eventually(() => pids().length === 2)
+        assert.strictEqual((yield* sendEvent(url, event("meanwhile"))).status, 200)
+        assert.isFalse(stream.ended())
+        for (const piece of rest) backend.feed(piece)
+        yield* eventually(() => stream.text().includes('"finish_reason":"stop"'))
+        yield* eventually(() => service.stdout().includes("All workers are new"))
+        assert.strictEqual(backend.aborts.length, 0)
+      })
+    )
+
+    it.effect("stop what the only one has left, as soon as there is another", () =>
+      Effect.gen(function* () {
+        const { backend, pids, service, url } = yield* startWorkers(1, {}, ["--reload"])
+        backend.script({ chat: [{ hang: true }, {}] })
+        yield* Effect.forkScoped(Effect.exit(sendEvent(url, event("lost"))))
+        yield* eventually(() => backend.calls.length === 1)
+        process.kill(pids()[0] ?? 0, "SIGKILL")
+        yield* eventually(() => backend.aborts.length === 1)
+        assert.strictEqual(backend.aborts[0]?.genkey, backend.calls[0]?.body["genkey"])
+        // Without anybody who listens, port 0 is another one.
+        const now = [...service.stdout().matchAll(/\bon (http:[^\s"]+)/g)].at(-1)?.[1] ?? ""
+        assert.strictEqual((yield* sendEvent(now, event("next"))).status, 200)
+        assert.strictEqual(pids().length, 2)
       })
     )
 
