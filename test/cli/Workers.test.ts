@@ -193,6 +193,24 @@ describe("several workers", () => {
       })
     )
 
+    it.effect("leave nobody waiting whose connection was on its way to one that is killed", () =>
+      Effect.gen(function* () {
+        const { pids, url } = yield* startWorkers(2)
+        const [stopped = 0] = pids()
+        process.kill(stopped, "SIGSTOP")
+        const outcomes: Array<"answered" | "closed"> = []
+        const asking = Effect.map(Effect.exit(send(url)), (exit) =>
+          outcomes.push(Exit.isSuccess(exit) ? "answered" : "closed")
+        )
+        const all = yield* Effect.forkScoped(times(4, () => asking))
+        // The fourth is with the one that doesn't take it.
+        yield* eventually(() => outcomes.length === 3)
+        process.kill(stopped, "SIGKILL")
+        yield* Fiber.join(all)
+        assert.deepStrictEqual(outcomes, ["answered", "answered", "answered", "closed"])
+      })
+    )
+
     it.effect("stop what the only one has left, as soon as there is another", () =>
       Effect.gen(function* () {
         const { backend, pids, service, url } = yield* startWorkers(1, {}, ["--reload"])

@@ -3,6 +3,7 @@ import { once } from "node:events"
 import type { Readable } from "node:stream"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import { closeWithWorker } from "./Handover.ts"
 import type { Kept, makeKeeper } from "./Keeper.ts"
 
 /** What a worker writes that never ends a line is passed on in pieces of this size. */
@@ -33,6 +34,7 @@ export const startWorker = Effect.fnUntraced(function* (options: {
   const exited = yield* Deferred.make<number | undefined>()
   const worker: Worker = cluster.fork(options.env)
   const { process: child } = worker
+  closeWithWorker(child)
   const kept = keeper.worker(
     (batch) => {
       if (worker.isConnected()) worker.send(batch, () => {})
