@@ -32,12 +32,13 @@ const flags = {
   ),
   tokensPerSecond: number("tokens-per-second", "The pace of an answer; 0 is at once", "50"),
   promptDelayMillis: number("prompt-delay", "Milliseconds before the first token", "0"),
-  dialect: Flag.Literals("dialect", ["1.76", "1.104"]).pipe(
-    Flag.withDescription("The KoboldCpp to imitate (1.104)"),
+  dialect: Flag.Literals("dialect", ["1.76", "1.104", "openai"]).pipe(
+    Flag.withDescription("The KoboldCpp to imitate, or a plain server of OpenAI's protocol (1.104)"),
     Flag.optional
   ),
   model: text("model", "NAME", "The model it claims to have").pipe(Flag.optional),
-  waiting: number("queue", "Requests that may wait behind the one in work", "6"),
+  slots: number("slots", "Generations at once, of the dialect openai; a KoboldCpp makes one", "4"),
+  waiting: number("queue", "Requests that may wait behind those in work", "6; openai: 1000"),
   password: Flag.Redacted("password").pipe(
     Flag.withMetavar("PASSWORD"),
     Flag.withDescription("What callers must send as their token; without it everyone is let in"),
@@ -55,7 +56,8 @@ export interface SimulationFlags {
   readonly port: number
   readonly tokensPerSecond?: number
   readonly promptDelayMillis?: number
-  readonly dialect?: "1.76" | "1.104"
+  readonly dialect?: "1.76" | "1.104" | "openai"
+  readonly slots?: number
   readonly model?: string
   readonly waiting?: number
   readonly password?: Redacted.Redacted
@@ -80,7 +82,7 @@ const renamed: Readonly<Record<string, string>> = {
 const given = <K extends string, A>(key: K, value: Option.Option<A>) =>
   Option.match(value, { onNone: () => ({}), onSome: (some) => ({ [key]: some }) as { readonly [P in K]: A } })
 
-/** `ai-ticket simulate`: a KoboldCpp server without a model, until a signal comes. */
+/** `ai-ticket simulate`: a KoboldCpp server, or another, without a model, until a signal comes. */
 export const simulate = (run: Programs["simulate"]) =>
   Command.make(
     "simulate",
@@ -97,11 +99,15 @@ export const simulate = (run: Programs["simulate"]) =>
             ...given("promptDelayMillis", input.promptDelayMillis),
             ...given("dialect", input.dialect),
             ...given("model", input.model),
+            ...given("slots", input.slots),
             ...given("waiting", input.waiting),
             ...given("password", input.password),
             ...given("seed", input.seed)
           },
-          (url) => showPlain(`Simulating KoboldCpp on ${url}`)
+          (url) =>
+            showPlain(
+              `Simulating ${Option.contains(input.dialect, "openai") ? "an OpenAI server" : "KoboldCpp"} on ${url}`
+            )
         )
       ).pipe(
         Effect.catchTag("WrongOption", ({ option, problem }) =>
@@ -110,7 +116,9 @@ export const simulate = (run: Programs["simulate"]) =>
       )
     })
   ).pipe(
-    Command.withDescription("Starts a simulator of KoboldCpp that answers without a model, and goes wrong on request"),
+    Command.withDescription(
+      "Starts a simulator of KoboldCpp, or of a plain OpenAI server, that answers without a model, and goes wrong on request"
+    ),
     Command.withShortDescription("Starts a KoboldCpp simulator"),
     Command.withExamples([
       { command: "ai-ticket simulate --fault 503*2", description: "The first two requests fail with 503" }

@@ -48,22 +48,12 @@ export const jsonError = (status: number, value: unknown): Answer =>
 const html = (status: number, body: string): Answer =>
   send({ status, headers: { "content-type": "text/html" }, body, sized: false })
 
-export const badInput = jsonError(500, { detail: { msg: "Error parsing input.", type: "bad_input" } })
-
-export const payloadTooBig = jsonError(500, {
-  detail: { msg: "Payload is too big. Max payload size is 32MB.", type: "bad_input" }
-})
-
-export const busy = jsonError(503, {
-  detail: { msg: "Server is busy; please try again later.", type: "service_unavailable" }
-})
+/** For a client that has left. */
+export const nobody: Answer = { _tag: "HangUp" }
 
 export const unauthorized = jsonError(401, {
   detail: { error: "Unauthorized", msg: "Authentication key is missing or invalid.", type: "unauthorized" }
 })
-
-/** What a prompt that the server can't use gets: a 200 all the same. */
-export const nothing = json(null)
 
 export const unknownPost = html(404, "")
 

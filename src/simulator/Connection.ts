@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Answer, Reply } from "./Answer.ts"
 import { inDrips, type Outlet } from "./Outlet.ts"
+import type { Greeting } from "./Wire.ts"
 
 /** The most that the server reads of a body, in bytes. */
 export const maxBodyBytes = 32 * 1024 * 1024
@@ -44,9 +45,10 @@ export const closed = (socket: Socket): Effect.Effect<void> =>
   })
 
 /** The way back to the client for an answer that is written bit by bit. */
-export const makeOutlet = (socket: Socket, server: string): Outlet => ({
-  open: (reply) => Effect.flatMap(head(server, reply), (start) => write(socket, start)),
+export const makeOutlet = (socket: Socket, greeting: Greeting): Outlet => ({
+  open: (reply) => Effect.flatMap(head(greeting, reply), (start) => write(socket, start)),
   write: (text) => write(socket, text),
+  gone: () => socket.destroyed,
   closed: closed(socket)
 })
 
@@ -56,10 +58,10 @@ export const makeOutlet = (socket: Socket, server: string): Outlet => ({
  * It writes the socket itself, because an HTTP library would add the headers that the real server doesn't send, and
  * repair what is meant to be broken.
  */
-export const perform = (socket: Socket, server: string, answer: Answer): Effect.Effect<void> => {
+export const perform = (socket: Socket, greeting: Greeting, answer: Answer): Effect.Effect<void> => {
   switch (answer._tag) {
     case "Send":
-      return Effect.flatMap(head(server, answer.reply), (start) => finish(socket, start + answer.reply.body))
+      return Effect.flatMap(head(greeting, answer.reply), (start) => finish(socket, start + answer.reply.body))
     case "HangUp":
       return finish(socket, "")
     case "Reset":
@@ -69,18 +71,18 @@ export const perform = (socket: Socket, server: string, answer: Answer): Effect.
     case "Stall":
       return closed(socket)
     case "Cut":
-      return Effect.andThen(half(socket, server, answer.reply), breakOff(socket))
+      return Effect.andThen(half(socket, greeting, answer.reply), breakOff(socket))
     case "End":
-      return Effect.andThen(half(socket, server, answer.reply), finish(socket, ""))
+      return Effect.andThen(half(socket, greeting, answer.reply), finish(socket, ""))
     case "Drip":
-      return drip(socket, server, answer)
+      return drip(socket, greeting, answer)
   }
 }
 
-const head = (server: string, reply: Reply): Effect.Effect<string> =>
+const head = ({ protocol, server }: Greeting, reply: Reply): Effect.Effect<string> =>
   Effect.map(Clock.currentTimeMillis, (now) =>
     [
-      `HTTP/1.0 ${reply.status} ${STATUS_CODES[reply.status] ?? "Simulated"}`,
+      `${protocol} ${reply.status} ${STATUS_CODES[reply.status] ?? "Simulated"}`,
       `Server: ${server}`,
       `Date: ${new Date(now).toUTCString()}`,
       ...Object.entries(reply.headers).map(([name, value]) => `${name}: ${value}`),
@@ -112,13 +114,17 @@ const breakMillis = 20
 
 const breakOff = (socket: Socket) => Effect.andThen(Effect.sleep(breakMillis), reset(socket))
 
-const half = (socket: Socket, server: string, reply: Reply) =>
-  Effect.flatMap(head(server, reply), (start) =>
+const half = (socket: Socket, greeting: Greeting, reply: Reply) =>
+  Effect.flatMap(head(greeting, reply), (start) =>
     write(socket, start + reply.body.slice(0, Math.floor(reply.body.length / 2)))
   )
 
-const drip = Effect.fnUntraced(function* (socket: Socket, server: string, answer: Extract<Answer, { _tag: "Drip" }>) {
-  const here = yield* write(socket, yield* head(server, answer.reply))
+const drip = Effect.fnUntraced(function* (
+  socket: Socket,
+  greeting: Greeting,
+  answer: Extract<Answer, { _tag: "Drip" }>
+) {
+  const here = yield* write(socket, yield* head(greeting, answer.reply))
   if (here) yield* inDrips((bytes) => write(socket, bytes), answer)(answer.reply.body)
   yield* finish(socket, "")
 })

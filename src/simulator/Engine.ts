@@ -3,7 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { GenerationRequest } from "./GenerationRequest.ts"
 import { type ModelLock, makeModelLock } from "./ModelLock.ts"
-import type { SimulatorOptions } from "./Options.ts"
+import { capacity, type SimulatorOptions } from "./Options.ts"
 import { countTokens, StopReason } from "./Text.ts"
 import { countSoFar, type Emit, makeTurn, paceOf, runTurn, type Turn } from "./Turn.ts"
 
@@ -45,14 +45,20 @@ export interface Performance {
   readonly idleSeconds: number
 }
 
-/** The model: one generation at a time, a line before it, and the abort of whoever runs. */
+/** The model: one generation at a time or a few, a line before it, and the abort of whoever runs. */
 export interface Engine {
   readonly lock: ModelLock
   /**
    * One generation, to be run within a turn of the lock. A stream hands out its text through `emit`, and ends early
-   * when that is false; clients that leave don't end any other, only an abort does.
+   * when that is false. Any other is ended by an abort, and by `leaving` where the server would notice that: it ends
+   * when the client has gone.
    */
-  readonly generate: (id: number, request: GenerationRequest, emit: Emit) => Effect.Effect<Generated>
+  readonly generate: (
+    id: number,
+    request: GenerationRequest,
+    emit: Emit,
+    leaving?: Effect.Effect<void>
+  ) => Effect.Effect<Generated>
   readonly abort: (key: AbortKey) => Effect.Effect<AbortAnswer>
   /** The text so far of the generation with that key, also after its end. */
   readonly check: (key: AbortKey) => Effect.Effect<string>
@@ -61,7 +67,8 @@ export interface Engine {
 
 /** Builds the model at the pace that the options ask for. */
 export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions) {
-  const lock = yield* makeModelLock(options.waiting)
+  const { slots, waiting } = capacity(options)
+  const lock = yield* makeModelLock(slots, waiting)
   const started = yield* Clock.monotonicTimeNanos
   const pace = paceOf(options)
   let running: Turn | undefined
@@ -89,6 +96,13 @@ export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions
     return generated
   })
 
+  /** Whoever leaves ends his turn, which then comes to its end by itself. */
+  const endedBy = (turn: Turn, leaving: Effect.Effect<void>) =>
+    Effect.andThen(leaving, () => {
+      turn.left = true
+      return Effect.andThen(Deferred.succeed(turn.aborted, undefined), Effect.never)
+    })
+
   // It never has the model. A stream doesn't know that, and sends what the model made last, which was for another.
   const discard = (stream: boolean, promptTokens: number): Generated => ({
     outcome: "discarded",
@@ -101,7 +115,7 @@ export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions
 
   const engine: Engine = {
     lock,
-    generate: (id, request, emit) =>
+    generate: (id, request, emit, leaving = Effect.never) =>
       Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
         lastTurn = now
         // A prompt that is too long loses its front, without a word.
@@ -116,7 +130,7 @@ export const makeEngine = Effect.fnUntraced(function* (options: SimulatorOptions
         running = turn
         latest = turn
         return Effect.ensuring(
-          run(turn, promptTokens, emit),
+          Effect.raceFirst(run(turn, promptTokens, emit), endedBy(turn, leaving)),
           Effect.sync(() => {
             running = undefined
           })

@@ -1,13 +1,12 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Generated } from "./Engine.ts"
-import type { Endpoint } from "./FaultStep.ts"
 import type { Ledger } from "./Ledger.ts"
 import type { SimulatorOptions } from "./Options.ts"
 import type { Outlet } from "./Outlet.ts"
-import { streamWire } from "./StreamWire.ts"
+import type { StreamWire } from "./StreamWire.ts"
 import type { Emit } from "./Turn.ts"
-import { finishReason } from "./Wire.ts"
+import { finishReason, usageOf } from "./Wire.ts"
 
 /** Writes one stream's events, and tells the ledger how far it got. All of it is false once the client is gone. */
 export interface EventWriter {
@@ -30,16 +29,19 @@ const nowSeconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now /
 /** A writer for the generation with that id. */
 export const makeEventWriter = (
   id: number,
-  endpoint: Endpoint,
+  wire: StreamWire,
   outlet: Outlet,
   { ledger, options }: { readonly ledger: Ledger; readonly options: SimulatorOptions }
 ): EventWriter => {
-  const wire = streamWire(endpoint, options)
+  const { dialect } = options
+  let begun = false
   let written = 0
   let held: ReadonlyArray<string> = []
 
-  const put = Effect.fnUntraced(function* (bytes: string, tokens: number) {
-    const here = bytes === "" || (yield* outlet.write(bytes))
+  const put = Effect.fnUntraced(function* (bytes: string, tokens: number, now: number) {
+    const opening = begun || bytes === "" ? "" : wire.opening(now)
+    begun ||= bytes !== ""
+    const here = bytes === "" || (yield* outlet.write(opening + bytes))
     if (!here) return false
     written += tokens
     yield* ledger.wrote(id, written)
@@ -48,7 +50,8 @@ export const makeEventWriter = (
 
   const write = Effect.fnUntraced(function* (tokens: ReadonlyArray<string>) {
     const text = tokens.join("")
-    return yield* put(text === "" ? "" : wire.text(text, yield* nowSeconds), tokens.length)
+    const now = yield* nowSeconds
+    return yield* put(text === "" ? "" : wire.text(text, now), tokens.length, now)
   })
 
   return {
@@ -60,7 +63,12 @@ export const makeEventWriter = (
     },
     end: Effect.fnUntraced(function* (generated: Generated) {
       const tokens = [...held, ...generated.unsent]
-      return yield* put(wire.end(tokens.join(""), finishReason(generated), yield* nowSeconds), tokens.length)
+      const ending = {
+        ...{ text: tokens.join(""), reason: finishReason(dialect, generated) },
+        usage: usageOf(dialect, generated)
+      }
+      const now = yield* nowSeconds
+      return yield* put(wire.end(ending, now), tokens.length, now)
     }),
     garbage: outlet.write(wire.garbage),
     error: outlet.write(wire.error),

@@ -1,6 +1,7 @@
 import * as Answer from "./Answer.ts"
+import type { ErrorAnswers } from "./ErrorAnswer.ts"
 import type { Fault } from "./FaultStep.ts"
-import { type StreamWire, streamHead } from "./StreamWire.ts"
+import type { StreamWire } from "./StreamWire.ts"
 
 /** Whether a fault only spoils what the model gives; every other one stands in for the model. */
 export const spoils = (fault: Fault, stream: boolean): boolean => {
@@ -47,24 +48,26 @@ export const wholeStandIns = (emptyBody: unknown): StandIns => ({
 
 /** Stand-ins for a stream, each with one event and closed as if that were all. */
 export const streamStandIns = (wire: StreamWire, nowSeconds: number): StandIns => {
-  const stream = (body: string): Answer.Reply => ({ ...streamHead, body })
+  const stream = (body: string): Answer.Reply => ({ ...wire.head, body })
   return {
     malformed: stream(wire.garbage),
     shape: stream(wire.event(otherShape)),
     null: stream(wire.event(null)),
-    empty: stream(wire.end("", "stop", nowSeconds))
+    empty: stream(wire.end({ text: "", reason: "stop", usage: usageOfNothing }, nowSeconds))
   }
 }
+
+const usageOfNothing = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
 
 const otherShape = { simulated: "JSON of another shape" }
 
 /** The answer that stands in for the model's. `now` is in milliseconds since 1970, for a `Retry-After` as a date. */
-export const standIn = (fault: Fault, replies: StandIns, now: number): Answer.Answer => {
+export const standIn = (fault: Fault, replies: StandIns, errors: ErrorAnswers, now: number): Answer.Answer => {
   switch (fault.kind) {
     case "status":
-      return statusAnswer(fault, now)
+      return statusAnswer(fault, errors, now)
     case "error":
-      return otherStatus(500)
+      return errors.status(500)
     case "reset":
       return { _tag: "Reset" }
     case "close":
@@ -83,8 +86,8 @@ export const standIn = (fault: Fault, replies: StandIns, now: number): Answer.An
   }
 }
 
-const statusAnswer = (fault: Extract<Fault, { kind: "status" }>, now: number): Answer.Answer => {
-  const usual = usualAnswers.get(fault.status) ?? otherStatus(fault.status)
+const statusAnswer = (fault: Extract<Fault, { kind: "status" }>, errors: ErrorAnswers, now: number): Answer.Answer => {
+  const usual = withoutBody.has(fault.status) ? bare(fault.status) : errors.status(fault.status)
   if (usual._tag !== "Send") return usual
   const { body = usual.reply.body, retryAfter } = fault
   const headers =
@@ -100,14 +103,6 @@ const statusAnswer = (fault: Extract<Fault, { kind: "status" }>, now: number): A
   return Answer.send({ ...usual.reply, headers, body })
 }
 
-/** The statuses for which the real server has a body of its own. */
-const usualAnswers = new Map([
-  [401, Answer.unauthorized],
-  [404, Answer.unknownPost],
-  [503, Answer.busy]
-])
+const withoutBody = new Set([204, 304])
 
-const otherStatus = (status: number) =>
-  status === 204 || status === 304
-    ? Answer.send({ status, headers: {}, body: "", sized: false })
-    : Answer.jsonError(status, { detail: { msg: `Simulated status ${status}.`, type: "simulated" } })
+const bare = (status: number) => Answer.send({ status, headers: {}, body: "", sized: false })

@@ -3,7 +3,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Endpoint } from "./FaultStep.ts"
-import { defaultMaxTokens, type SimulatorOptions } from "./Options.ts"
+import { type Dialect, defaultMaxTokens, type SimulatorOptions } from "./Options.ts"
 import type { TextRequest } from "./Text.ts"
 
 /** A request for text, whichever endpoint it came to. */
@@ -49,7 +49,7 @@ export const readRequest = (
     if (fields["rep_pen"] === null) return Result.fail("hang up")
     const stream = streams || (endpoint !== "generate" && Boolean(fields["stream"]))
     const unusable: Refusal = stream ? "silence" : "null"
-    return Result.flatMap(readPrompt(endpoint, fields), ({ prompt, topic }) => {
+    return Result.flatMap(readPrompt(endpoint, fields, options.dialect), ({ prompt, topic }) => {
       const genkey = fields["genkey"] ?? (fields["genkey"] === undefined ? "" : null)
       const maxTokens = readMaxTokens(endpoint, fields, options)
       if (!isText(prompt) || typeof genkey !== "string" || !isText(genkey) || maxTokens === undefined) {
@@ -66,7 +66,7 @@ export const readRequest = (
         seed: Number.isSafeInteger(fields["seed"]) ? Number(fields["seed"]) : -1,
         stop: readStop(fields[endpoint === "generate" ? "stop_sequence" : "stop"]),
         trimStop: Predicate.isBoolean(fields["trim_stop"]) ? fields["trim_stop"] : options.dialect !== "1.76",
-        endless: fields["ban_eos_token"] === true,
+        endless: fields[options.dialect === "openai" ? "ignore_eos" : "ban_eos_token"] === true,
         parameters
       })
     })
@@ -83,8 +83,15 @@ const isNumberOrAbsent = (value: unknown) => value === undefined || Predicate.is
 
 type Prompt = { readonly prompt: unknown; readonly topic: string }
 
-const readPrompt = (endpoint: Endpoint, fields: Readonly<Record<string, unknown>>): Result.Result<Prompt, Refusal> => {
-  if (endpoint === "chat") return readMessages(fields["messages"] ?? [])
+const readPrompt = (
+  endpoint: Endpoint,
+  fields: Readonly<Record<string, unknown>>,
+  dialect: Dialect
+): Result.Result<Prompt, Refusal> => {
+  // KoboldCpp goes on with nothing; the other kind of server must be told.
+  const lenient = dialect !== "openai"
+  if (endpoint === "chat") return readMessages(fields["messages"] ?? (lenient ? [] : undefined))
+  if (fields["prompt"] === undefined && !lenient) return Result.fail("null")
   const prompt = fields["prompt"] === undefined ? "" : fields["prompt"]
   return Result.succeed({ prompt, topic: Predicate.isString(prompt) ? prompt : "" })
 }

@@ -4,24 +4,18 @@ import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Answer from "./Answer.ts"
 import type { Generated } from "./Engine.ts"
+import { errorsOf } from "./ErrorAnswer.ts"
 import { spoil, spoils, standIn, streamStandIns, wholeStandIns } from "./FaultAnswer.ts"
 import { formatStep } from "./FaultGrammar.ts"
 import * as FaultQueue from "./FaultQueue.ts"
 import type { Endpoint, FaultStep } from "./FaultStep.ts"
-import { type Entrance, type GenerationRequest, type Refusal, readRequest } from "./GenerationRequest.ts"
+import { type Entrance, type GenerationRequest, isRecord, type Refusal, readRequest } from "./GenerationRequest.ts"
 import { type Incoming, isAuthorized, type Parts } from "./Incoming.ts"
+import { openAiStream } from "./OpenAiStream.ts"
 import { makeStreamRoute } from "./StreamRoute.ts"
-import { streamHead, streamWire } from "./StreamWire.ts"
+import { koboldCppStream, type StreamWire } from "./StreamWire.ts"
 import { StopReason } from "./Text.ts"
 import { generationBody } from "./Wire.ts"
-
-const refusals: Readonly<Record<Refusal, Answer.Answer>> = {
-  "bad input": Answer.badInput,
-  null: Answer.nothing,
-  // Its head is written by then.
-  silence: { _tag: "Stall" },
-  "hang up": { _tag: "HangUp" }
-}
 
 const noText: Generated = {
   outcome: "completed",
@@ -51,7 +45,15 @@ interface Task {
 /** Serves one request for text: the script of faults first, then its turn at the model. */
 export const makeGenerationRoute = (parts: Parts) => {
   const { engine, faults, ledger, options } = parts
+  const errors = errorsOf(options.dialect)
   const streamed = makeStreamRoute(parts)
+  // A plain server looks at what it was sent before it has it wait, and notices a client that leaves.
+  const attentive = options.dialect === "openai"
+
+  const wireOf = ({ endpoint, request }: Task): StreamWire =>
+    options.dialect === "openai"
+      ? openAiStream(endpoint, options, Result.isSuccess(request) && asksForUsage(request.success))
+      : koboldCppStream(endpoint, options)
 
   const bodyOf = (endpoint: Endpoint, generated: Generated) =>
     Effect.map(nowSeconds, (now) => generationBody(endpoint, options, generated, now))
@@ -59,43 +61,61 @@ export const makeGenerationRoute = (parts: Parts) => {
   const refuse = ({ id }: Task, reason: string, answer: Answer.Answer) =>
     Effect.as(ledger.ended(id, { outcome: "refused", reason }), answer)
 
-  const whole = Effect.fnUntraced(function* ({ endpoint, id }: Task, request: GenerationRequest) {
-    const generated = yield* engine.generate(id, request, takeAll)
+  const leavingOf = ({ incoming }: Task) => (attentive ? incoming.outlet.closed : Effect.never)
+
+  const whole = Effect.fnUntraced(function* (task: Task, request: GenerationRequest) {
+    const { endpoint, id } = task
+    const generated = yield* engine.generate(id, request, takeAll, leavingOf(task))
     const ending = Answer.json(yield* bodyOf(endpoint, generated))
     return { outcome: generated.outcome, tokens: generated.completionTokens, ending }
   })
 
-  // Password and body are looked at only now, with the model in hand: a bad request waits, and makes others wait.
+  /** The request, if it may have a turn; or what it gets instead, and why. */
+  const admit = ({ incoming, request }: Task) =>
+    isAuthorized(options, incoming)
+      ? Result.mapError(request, (reason) => ({ reason: reason as string, answer: errors.refusals[reason] }))
+      : Result.fail({ reason: "password", answer: errors.unauthorized })
+
+  // KoboldCpp looks at password and body only now, with the model in hand: a bad request waits, and makes others wait.
   const haveTurn = Effect.fnUntraced(function* (task: Task) {
-    const { endpoint, id, incoming, request, step } = task
-    if (!isAuthorized(options, incoming)) return yield* refuse(task, "password", Answer.unauthorized)
+    const { id, incoming, step } = task
+    const request = admit(task)
     if (Result.isFailure(request)) {
-      if (request.failure === "silence") yield* incoming.outlet.open(streamHead)
-      return yield* refuse(task, request.failure, refusals[request.failure])
+      const { answer, reason } = request.failure
+      if (reason === "silence") yield* incoming.outlet.open(wireOf(task).head)
+      return yield* refuse(task, reason, answer)
+    }
+    if (attentive && incoming.outlet.gone()) {
+      yield* ledger.ended(id, { outcome: "disconnected" })
+      return Answer.nobody
     }
     yield* ledger.started(id)
     const { ending, outcome, tokens } = yield* task.stream
-      ? streamed(id, endpoint, request.success, step?.fault, incoming.outlet)
+      ? streamed(id, wireOf(task), request.success, step?.fault, incoming.outlet, leavingOf(task))
       : whole(task, request.success)
     yield* ledger.ended(id, { outcome, tokens, ...(step !== undefined && { reason: formatStep(step) }) })
     return ending
   })
 
-  const standInFor = Effect.fnUntraced(function* ({ endpoint, id, stream }: Task, step: FaultStep) {
-    yield* ledger.ended(id, { outcome: "fault", reason: formatStep(step) })
-    const replies = stream
-      ? streamStandIns(streamWire(endpoint, options), yield* nowSeconds)
-      : wholeStandIns(yield* bodyOf(endpoint, noText))
-    return standIn(step.fault, replies, yield* Clock.currentTimeMillis)
+  const standInFor = Effect.fnUntraced(function* (task: Task, step: FaultStep) {
+    yield* ledger.ended(task.id, { outcome: "fault", reason: formatStep(step) })
+    const replies = task.stream
+      ? streamStandIns(wireOf(task), yield* nowSeconds)
+      : wholeStandIns(yield* bodyOf(task.endpoint, noText))
+    return standIn(step.fault, replies, errors, yield* Clock.currentTimeMillis)
   })
 
   const serve = Effect.fnUntraced(function* (task: Task) {
     const { step, stream } = task
     if (step !== undefined && step.delayMillis > 0) yield* Effect.sleep(step.delayMillis)
     if (step !== undefined && !spoils(step.fault, stream)) return yield* standInFor(task, step)
+    const admitted = admit(task)
+    if (attentive && Result.isFailure(admitted)) {
+      return yield* refuse(task, admitted.failure.reason, admitted.failure.answer)
+    }
     const answer = yield* engine.lock
       .withTurn(haveTurn(task))
-      .pipe(Effect.catchTag("Busy", () => refuse(task, "busy", Answer.busy)))
+      .pipe(Effect.catchTag("Busy", () => refuse(task, "busy", errors.busy)))
     return step === undefined ? answer : spoil(step.fault, answer)
   })
 
@@ -111,4 +131,9 @@ export const makeGenerationRoute = (parts: Parts) => {
       ledger.ended(id, { outcome: "interrupted" })
     )
   })
+}
+
+const asksForUsage = ({ parameters }: GenerationRequest): boolean => {
+  const options = parameters["stream_options"]
+  return isRecord(options) && options["include_usage"] === true
 }

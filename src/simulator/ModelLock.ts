@@ -5,7 +5,7 @@ import * as Semaphore from "effect/Semaphore"
 /** The model is taken and so is every place in the line. */
 export class Busy extends Data.TaggedError("Busy") {}
 
-/** The one model, which serves one request at a time, and the line before it. */
+/** The one model, which serves so many requests at a time, and the line before it. */
 export interface ModelLock {
   /** Runs when it is its turn; fails at once when it may not even wait. */
   readonly withTurn: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Busy, R>
@@ -19,15 +19,15 @@ export interface ModelLock {
  */
 const lingerMillis = 50
 
-/** A lock with so many places to wait. */
-export const makeModelLock = Effect.fnUntraced(function* (places: number) {
+/** A lock with so many slots, and so many places to wait. */
+export const makeModelLock = Effect.fnUntraced(function* (slots: number, places: number) {
   const scope = yield* Effect.scope
-  const model = yield* Semaphore.make(1)
+  const model = yield* Semaphore.make(slots)
   let waiting = 0
-  let taken = false
+  let taken = 0
 
   const giveBack = Effect.suspend(() => {
-    taken = false
+    taken -= 1
     return model.release(1)
   })
   const release =
@@ -35,13 +35,13 @@ export const makeModelLock = Effect.fnUntraced(function* (places: number) {
 
   const hold = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
-      taken = true
+      taken += 1
       return self
     })
 
   const lock: ModelLock = {
     waiting: () => waiting,
-    idle: () => !taken,
+    idle: () => taken === 0,
     withTurn: <A, E, R>(self: Effect.Effect<A, E, R>) =>
       Effect.uninterruptibleMask((restore): Effect.Effect<A, E | Busy, R> => {
         const useTurn = Effect.ensuring(restore(hold(self)), release)

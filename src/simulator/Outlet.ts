@@ -7,6 +7,8 @@ export interface Outlet {
   readonly open: (reply: Reply) => Effect.Effect<boolean>
   /** Whether the bytes were handed to the network: it wasn't if the client is gone, and nothing else tells that. */
   readonly write: (bytes: string | Uint8Array) => Effect.Effect<boolean>
+  /** Whether the connection has ended. */
+  readonly gone: () => boolean
   /** Ends when the connection does, from whichever side. */
   readonly closed: Effect.Effect<void>
 }

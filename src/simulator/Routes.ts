@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Answer from "./Answer.ts"
+import { errorsOf } from "./ErrorAnswer.ts"
 import type { Entrance } from "./GenerationRequest.ts"
 import { makeGenerationRoute } from "./GenerationRoute.ts"
 import type { Incoming, Parts } from "./Incoming.ts"
@@ -35,7 +36,7 @@ export const makeRoutes = (parts: Parts) => {
     // The server looks at the path only once it has the model.
     return engine.lock
       .withTurn(Effect.succeed(Answer.unknownPost))
-      .pipe(Effect.catchTag("Busy", () => Effect.succeed(Answer.busy)))
+      .pipe(Effect.catchTag("Busy", () => Effect.succeed(errorsOf(options.dialect).busy)))
   }
 
   const get = (incoming: Incoming): Effect.Effect<Answer.Answer> => {

@@ -4,11 +4,12 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
-import { type Answer, payloadTooBig } from "./Answer.ts"
+import type { Answer } from "./Answer.ts"
 import { closed, makeOutlet, perform, readBody } from "./Connection.ts"
+import { errorsOf } from "./ErrorAnswer.ts"
 import type { Incoming } from "./Incoming.ts"
-import type { SimulatorOptions } from "./Options.ts"
-import { serverName } from "./Wire.ts"
+import { capacity, type SimulatorOptions } from "./Options.ts"
+import { greetingOf } from "./Wire.ts"
 
 /** The simulator can't listen where it was told to. */
 export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", {
@@ -34,7 +35,7 @@ export const listen = Effect.fnUntraced(function* (
   handle: (incoming: Incoming) => Effect.Effect<Answer>
 ) {
   const run = yield* FiberSet.runtime(yield* FiberSet.make<void>())<never>()
-  const handlers = yield* Semaphore.make(options.handlers)
+  const handlers = yield* Semaphore.make(capacity(options).handlers)
   // It only parses: connections are handed to it once there is a handler for them.
   const parser = Http.createServer()
   const expected = new Map<Net.Socket, (request: Http.IncomingMessage) => void>()
@@ -56,21 +57,21 @@ export const listen = Effect.fnUntraced(function* (
     const request = yield* Effect.raceFirst(nextRequest(socket), closed(socket))
     if (request === undefined) return
     const chunked = request.headers["transfer-encoding"] !== undefined
-    const server = serverName(options.dialect)
+    const greeting = greetingOf(options.dialect)
     const body = yield* readBody(request)
     if (body._tag === "Gone") return
     const answer =
       body._tag === "TooBig"
-        ? payloadTooBig
+        ? errorsOf(options.dialect).tooBig
         : yield* handle({
             method: request.method ?? "GET",
             url: request.url ?? "/",
             authorization: request.headers.authorization,
             // The older dialect goes by the length alone, and so sees no body here.
             body: chunked && options.dialect === "1.76" ? new Uint8Array() : body.bytes,
-            outlet: makeOutlet(socket, server)
+            outlet: makeOutlet(socket, greeting)
           })
-    yield* perform(socket, server, answer)
+    yield* perform(socket, greeting, answer)
   })
 
   const serve = (socket: Net.Socket) =>

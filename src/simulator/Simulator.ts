@@ -9,6 +9,7 @@ import * as FaultQueue from "./FaultQueue.ts"
 import { FaultScript } from "./FaultScript.ts"
 import { makeLedger } from "./Ledger.ts"
 import type { LedgerContent } from "./LedgerContent.ts"
+import { makeOpenAiRoutes } from "./OpenAiRoutes.ts"
 import { SimulatorOptions } from "./Options.ts"
 import { makeRoutes } from "./Routes.ts"
 import { type CannotListen, listen } from "./Server.ts"
@@ -18,7 +19,8 @@ const decodeScript = Schema.decodeUnknownEffect(FaultScript)
 
 /**
  * A KoboldCpp server without a model, over real HTTP: for demos, tests and load. It answers made-up text at a steady
- * pace, behaves on the wire as the real one was seen to, and goes wrong on request.
+ * pace, behaves on the wire as the real one was seen to, and goes wrong on request. It can be a plain server of OpenAI's
+ * protocol as well.
  */
 export class Simulator extends Context.Service<
   Simulator,
@@ -50,7 +52,7 @@ export class Simulator extends Context.Service<
         const faults = yield* Ref.make(FaultQueue.start(options.faults, options.seed))
         const parts = { options, engine, ledger, faults }
         const control = makeControlRoutes(parts)
-        const imitation = makeRoutes(parts)
+        const imitation = options.dialect === "openai" ? makeOpenAiRoutes(parts) : makeRoutes(parts)
         const port = yield* listen(options, (incoming) =>
           incoming.url.startsWith("/simulator/") ? control(incoming) : imitation(incoming)
         )

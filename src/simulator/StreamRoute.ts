@@ -1,13 +1,13 @@
 import * as Effect from "effect/Effect"
 import type { Answer } from "./Answer.ts"
 import { makeEventWriter } from "./EventWriter.ts"
-import { type Endpoint, type Fault, isPartWay } from "./FaultStep.ts"
+import { type Fault, isPartWay } from "./FaultStep.ts"
 import type { GenerationRequest } from "./GenerationRequest.ts"
 import type { Parts } from "./Incoming.ts"
 import type { Ending } from "./Ledger.ts"
 import { dripping, type Outlet } from "./Outlet.ts"
 import { makeFaultyStream } from "./StreamFault.ts"
-import { streamHead } from "./StreamWire.ts"
+import type { StreamWire } from "./StreamWire.ts"
 import { planText } from "./Text.ts"
 
 /** A stream that ended, and how its connection is to end. */
@@ -24,19 +24,20 @@ export interface Streamed {
 export const makeStreamRoute = (parts: Parts) =>
   Effect.fnUntraced(function* (
     id: number,
-    endpoint: Endpoint,
+    wire: StreamWire,
     request: GenerationRequest,
     fault: Fault | undefined,
-    directOutlet: Outlet
+    directOutlet: Outlet,
+    leaving: Effect.Effect<void>
   ) {
     const outlet = fault?.kind === "drip" ? dripping(directOutlet, fault) : directOutlet
-    const events = makeEventWriter(id, endpoint, outlet, parts)
+    const events = makeEventWriter(id, wire, outlet, parts)
     const faulty = isPartWay(fault)
       ? makeFaultyStream(fault.kind, fault.after ?? halfOf(request), events, outlet)
       : undefined
     // Whether somebody is there to read the head is nobody's concern yet.
-    yield* outlet.open(streamHead)
-    const generated = yield* parts.engine.generate(id, request, faulty?.emit ?? events.emit)
+    yield* outlet.open(wire.head)
+    const generated = yield* parts.engine.generate(id, request, faulty?.emit ?? events.emit, leaving)
     const { completionTokens: tokens, outcome } = generated
     const ending = faulty?.ending()
     if (ending !== undefined) {

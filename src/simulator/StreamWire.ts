@@ -7,7 +7,7 @@ import type { SimulatorOptions } from "./Options.ts"
  * The head of a stream. It promises to keep the connection, and at the end of the stream the server closes it all the
  * same; there is no length.
  */
-export const streamHead: Reply = {
+const streamHead: Reply = {
   status: 200,
   headers: {
     "X-Accel-Buffering": "no",
@@ -21,12 +21,24 @@ export const streamHead: Reply = {
 
 type Reason = "stop" | "length" | undefined
 
+/** What is told of a text at its end. */
+export interface StreamEnding {
+  /** What is left of it. */
+  readonly text: string
+  readonly reason: "stop" | "length"
+  /** Tokens, as the server counts them. */
+  readonly usage: unknown
+}
+
 /** The bytes of one endpoint's streams. */
 export interface StreamWire {
+  readonly head: Reply
+  /** What comes before the first text. */
+  readonly opening: (createdSeconds: number) => string
   /** An event with a part of the text. */
   readonly text: (text: string, createdSeconds: number) => string
   /** The end of a stream: what is left of the text, why it ended, and the mark behind it all if there is one. */
-  readonly end: (text: string, reason: "stop" | "length", createdSeconds: number) => string
+  readonly end: (ending: StreamEnding, createdSeconds: number) => string
   /** An event with any JSON. */
   readonly event: (data: unknown) => string
   /** An event whose data is no JSON. */
@@ -36,7 +48,7 @@ export interface StreamWire {
 }
 
 /**
- * Events as each dialect writes them.
+ * Events as each dialect of KoboldCpp writes them.
  *
  * | | 1.76 | 1.104 |
  * |---|---|---|
@@ -44,7 +56,7 @@ export interface StreamWire {
  * | reason at the end | in the event of the last tokens | in an event of its own |
  * | after it, for OpenAI's two | `data: [DONE]`, and no line break | `data: [DONE]` and an empty line |
  */
-export const streamWire = (endpoint: Endpoint, { dialect, model }: SimulatorOptions): StreamWire => {
+export const koboldCppStream = (endpoint: Endpoint, { dialect, model }: SimulatorOptions): StreamWire => {
   const old = dialect === "1.76"
   const noReason = old ? "null" : null
 
@@ -64,8 +76,10 @@ export const streamWire = (endpoint: Endpoint, { dialect, model }: SimulatorOpti
 
   const done = endpoint === "generate" ? "" : `data: [DONE]${old ? "" : "\n\n"}`
   return {
+    head: streamHead,
+    opening: () => "",
     text: (text, created) => event(data(text, undefined, created)),
-    end: (text, reason, created) =>
+    end: ({ reason, text }, created) =>
       old || text === ""
         ? event(data(text, reason, created)) + done
         : event(data(text, undefined, created)) + event(data("", reason, created)) + done,

@@ -18,6 +18,8 @@ export interface Turn {
   /** The number of tokens, set at the end: the text doesn't grow any more. */
   length: number | undefined
   readonly aborted: Deferred.Deferred<void>
+  /** Whether it was aborted because its client has left. */
+  left: boolean
 }
 
 /** A part of a stream's text, the moment that it is there. */
@@ -55,7 +57,8 @@ export const makeTurn = (id: number, request: GenerationRequest, options: Simula
     firstToken: undefined,
     sent: 0,
     length: undefined,
-    aborted: Deferred.makeUnsafe<void>()
+    aborted: Deferred.makeUnsafe<void>(),
+    left: false
   }
 }
 
@@ -97,7 +100,7 @@ export const runTurn = Effect.fnUntraced(function* (turn: Turn, options: Simulat
   const length = cut ? countSoFar(turn, pace, yield* Clock.monotonicTimeNanos) : plan.tokens.length
   turn.length = length
   const end: TurnEnd = {
-    outcome: aborted ? "aborted" : taken ? "completed" : "disconnected",
+    outcome: aborted && !turn.left ? "aborted" : taken && !turn.left ? "completed" : "disconnected",
     stopReason: cut ? StopReason.outOfTokens : plan.stopReason,
     length,
     unsent: plan.tokens.slice(turn.sent, length)

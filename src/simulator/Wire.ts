@@ -3,18 +3,31 @@ import type { Endpoint } from "./FaultStep.ts"
 import type { Dialect, SimulatorOptions } from "./Options.ts"
 import { StopReason } from "./Text.ts"
 
-/** The `Server` header. */
-export const serverName = (dialect: Dialect): string =>
-  dialect === "1.76" ? "ConcedoLlamaForKoboldServer" : "KoboldCppServer 1"
+/** How an answer begins: the protocol, and the `Server` header. */
+export interface Greeting {
+  readonly protocol: "HTTP/1.0" | "HTTP/1.1"
+  readonly server: string
+}
 
-/** Only the end-of-text token is a "stop"; the limit, a stop sequence and an abort are all "length". */
-export const finishReason = ({ stopReason }: Pick<Generated, "stopReason">): "stop" | "length" =>
-  stopReason === StopReason.endOfText ? "stop" : "length"
+export const greetingOf = (dialect: Dialect): Greeting => greetings[dialect]
+
+const greetings: Readonly<Record<Dialect, Greeting>> = {
+  "1.76": { protocol: "HTTP/1.0", server: "ConcedoLlamaForKoboldServer" },
+  "1.104": { protocol: "HTTP/1.0", server: "KoboldCppServer 1" },
+  openai: { protocol: "HTTP/1.1", server: "llama.cpp" }
+}
+
+/** For KoboldCpp only the end-of-text token is a "stop"; the limit, a stop sequence and an abort are all "length". */
+export const finishReason = (dialect: Dialect, { stopReason }: Pick<Generated, "stopReason">): "stop" | "length" =>
+  stopReason === StopReason.endOfText || (dialect === "openai" && stopReason === StopReason.stopSequence)
+    ? "stop"
+    : "length"
 
 /** The older dialect doesn't count: it always says these. */
 const inventedUsage = { prompt_tokens: 100, completion_tokens: 100, total_tokens: 200 }
 
-const usage = (dialect: Dialect, generated: Generated) =>
+/** Tokens as a server tells them. */
+export const usageOf = (dialect: Dialect, generated: Generated) =>
   dialect === "1.76"
     ? inventedUsage
     : {
@@ -30,13 +43,13 @@ export const generationBody = (
   generated: Generated,
   createdSeconds: number
 ): unknown => {
-  const finish_reason = finishReason(generated)
+  const finish_reason = finishReason(dialect, generated)
   const head = (id: string, object: string) => ({
     id,
     object,
     created: createdSeconds,
     model,
-    usage: usage(dialect, generated)
+    usage: usageOf(dialect, generated)
   })
   switch (endpoint) {
     case "chat":
@@ -45,9 +58,12 @@ export const generationBody = (
         choices: [
           {
             index: 0,
-            message: { role: "assistant", content: generated.text, tool_calls: [] },
+            message: {
+              ...{ role: "assistant", content: generated.text },
+              ...(dialect === "openai" ? {} : { tool_calls: [] })
+            },
             finish_reason,
-            ...(dialect === "1.76" ? {} : { logprobs: null })
+            ...(dialect === "1.104" ? { logprobs: null } : {})
           }
         ]
       }

@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 import { type Dialect, SimulatorOptions } from "../../src/simulator/Options.ts"
-import { streamWire } from "../../src/simulator/StreamWire.ts"
+import { koboldCppStream } from "../../src/simulator/StreamWire.ts"
 
 export const dialects: ReadonlyArray<Dialect> = ["1.76", "1.104"]
 
@@ -11,6 +11,9 @@ export const dialectStream = (
   texts: ReadonlyArray<string>,
   reason: "stop" | "length" = "stop"
 ): ReadonlyArray<string> => {
-  const wire = streamWire(endpoint, Schema.decodeSync(SimulatorOptions)({ dialect, model: "koboldcpp/scripted" }))
-  return [...texts.slice(0, -1).map((text) => wire.text(text, 1)), wire.end(texts.at(-1) ?? "", reason, 1)]
+  const wire = koboldCppStream(endpoint, Schema.decodeSync(SimulatorOptions)({ dialect, model: "koboldcpp/scripted" }))
+  return [
+    ...texts.slice(0, -1).map((text) => wire.text(text, 1)),
+    wire.end({ text: texts.at(-1) ?? "", reason, usage: undefined }, 1)
+  ]
 }
