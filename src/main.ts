@@ -84,7 +84,9 @@ const programs: Programs = {
     }).pipe(
       Effect.catchTags({
         SchemaError: ({ issue }) => Effect.fail(wrongOption(issue)),
-        CannotListen: (error) => Effect.fail(failure("refused", cannotListen(error)))
+        CannotListen: (error) => Effect.fail(failure("refused", cannotListen(error))),
+        CannotKeepJournal: ({ code, path }) =>
+          Effect.fail(failure("refused", `Can't write the journal ${path}: ${code}.`))
       })
     )
 }

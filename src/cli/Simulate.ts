@@ -47,6 +47,7 @@ const flags = {
   faults: text("fault", "FAULT", "What goes wrong, and when, such as 503*2 or chat/reset; may be given again").pipe(
     Flag.atLeast(0)
   ),
+  journal: text("journal", "FILE", "Appends what becomes of each request, as lines of JSON").pipe(Flag.optional),
   seed: number("seed", "Decides who meets the faults that come by chance", "1")
 }
 
@@ -61,6 +62,7 @@ export interface SimulationFlags {
   readonly model?: string
   readonly waiting?: number
   readonly password?: Redacted.Redacted
+  readonly journal?: string
   readonly faults: ReadonlyArray<string>
   readonly seed?: number
 }
@@ -102,6 +104,7 @@ export const simulate = (run: Programs["simulate"]) =>
             ...given("slots", input.slots),
             ...given("waiting", input.waiting),
             ...given("password", input.password),
+            ...given("journal", input.journal),
             ...given("seed", input.seed)
           },
           (url) =>

@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { Journal } from "./Journal.ts"
 import {
   type AbortRecord,
   empty,
@@ -35,8 +36,8 @@ export interface Ending {
   readonly tokens?: number
 }
 
-/** A ledger that keeps the last `size` generations and as many aborts. */
-export const makeLedger = Effect.fnUntraced(function* (size: number) {
+/** A ledger that keeps the last `size` generations and as many aborts, and a journal of them all. */
+export const makeLedger = Effect.fnUntraced(function* (size: number, journal: Journal) {
   const book = yield* SubscriptionRef.make(empty)
   let lastId = 0
   // Whatever was under way when the ledger was emptied is not in it any more, nor in its totals.
@@ -47,6 +48,12 @@ export const makeLedger = Effect.fnUntraced(function* (size: number) {
 
   const change = (id: number, fields: Partial<GenerationRecord>) => (generations: ReadonlyArray<GenerationRecord>) =>
     generations.map((record) => (record.id === id ? { ...record, ...fields } : record))
+
+  const noted = (id: number) =>
+    Effect.map(SubscriptionRef.get(book), ({ generations }) => {
+      const record = generations.find((candidate) => candidate.id === id)
+      if (record !== undefined) journal(record)
+    })
 
   const ledger: Ledger = {
     content: SubscriptionRef.get(book),
@@ -66,20 +73,20 @@ export const makeLedger = Effect.fnUntraced(function* (size: number) {
     open: (opening) =>
       Effect.suspend(() => {
         const id = ++lastId
-        return Effect.as(
+        return Effect.andThen(
           update(({ aborts, generations, totals }, now) => ({
             aborts,
             generations: [...generations, firstRecord(id, opening, now)].slice(-size),
             totals: { ...totals, generations: totals.generations + 1 }
           })),
-          id
+          Effect.as(noted(id), id)
         )
       }),
     started: (id) =>
       update(({ generations, ...rest }, now) => ({
         ...rest,
         generations: change(id, { outcome: "running", startedAt: now })(generations)
-      })),
+      })).pipe(Effect.andThen(noted(id))),
     wrote: (id, written) =>
       update(({ generations, ...rest }) => ({ ...rest, generations: change(id, { written })(generations) })),
     ended: (id, { outcome, reason = null, tokens = 0 }) =>
@@ -95,7 +102,7 @@ export const makeLedger = Effect.fnUntraced(function* (size: number) {
             outcomes: { ...totals.outcomes, [outcome]: (totals.outcomes[outcome] ?? 0) + 1 }
           }
         }
-      }),
+      }).pipe(Effect.andThen(noted(id))),
     abort: (record) =>
       update(({ aborts, generations, totals }, now) => ({
         generations,

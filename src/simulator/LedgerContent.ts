@@ -4,8 +4,8 @@ import type { GenerationRequest } from "./GenerationRequest.ts"
 /**
  * Where a request for text got to.
  *
- * `waiting` for its turn, `running`; then the text was `completed`, `aborted` part of the way, `disconnected` when a
- * stream's client was found gone, or `discarded` for an abort that came before its turn; or the request was `refused`
+ * `waiting` for its turn, `running`; then the text was `completed`, `aborted` part of the way, `disconnected` when its
+ * client was found gone, or `discarded` for an abort that came before its turn; or the request was `refused`
  * (busy, password, bad body), answered with a `fault` from the script, or `interrupted` because the simulator closed.
  */
 export const outcomes = [

@@ -40,7 +40,9 @@ export const SimulatorOptions = Schema.Struct({
   /** Decides who gets the random shares of the faults. */
   seed: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
   /** Generations, and apart from them aborts, that the ledger keeps; older ones are forgotten. */
-  ledgerSize: between(1, 10_000).pipe(Schema.withDecodingDefaultKey(Effect.succeed(500)))
+  ledgerSize: between(1, 10_000).pipe(Schema.withDecodingDefaultKey(Effect.succeed(500))),
+  /** A file that every generation's record is appended to; it outlives a simulator that is killed. */
+  journal: Schema.optionalKey(Schema.NonEmptyString)
 })
 export type SimulatorOptions = typeof SimulatorOptions.Type
 

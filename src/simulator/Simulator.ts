@@ -7,6 +7,7 @@ import { makeControlRoutes } from "./ControlRoutes.ts"
 import { makeEngine } from "./Engine.ts"
 import * as FaultQueue from "./FaultQueue.ts"
 import { FaultScript } from "./FaultScript.ts"
+import { type CannotKeepJournal, openJournal } from "./Journal.ts"
 import { makeLedger } from "./Ledger.ts"
 import type { LedgerContent } from "./LedgerContent.ts"
 import { makeOpenAiRoutes } from "./OpenAiRoutes.ts"
@@ -42,13 +43,13 @@ export class Simulator extends Context.Service<
   /** Listens for as long as the layer is there. At its end every connection ends at once. */
   static readonly layer = (
     input: typeof SimulatorOptions.Encoded = {}
-  ): Layer.Layer<Simulator, Schema.SchemaError | CannotListen> =>
+  ): Layer.Layer<Simulator, Schema.SchemaError | CannotListen | CannotKeepJournal> =>
     Layer.effect(
       Simulator,
       Effect.gen(function* () {
         const options = yield* decodeOptions(input)
         const engine = yield* makeEngine(options)
-        const ledger = yield* makeLedger(options.ledgerSize)
+        const ledger = yield* makeLedger(options.ledgerSize, yield* openJournal(options.journal))
         const faults = yield* Ref.make(FaultQueue.start(options.faults, options.seed))
         const parts = { options, engine, ledger, faults }
         const control = makeControlRoutes(parts)

@@ -2,6 +2,7 @@ import * as Net from "node:net"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
+import type { CannotKeepJournal } from "../../src/simulator/Journal.ts"
 import type { SimulatorOptions } from "../../src/simulator/Options.ts"
 import type { CannotListen } from "../../src/simulator/Server.ts"
 import { Simulator } from "../../src/simulator/Simulator.ts"
@@ -96,7 +97,7 @@ export const poll = <A>(ask: Effect.Effect<A>, wanted: (answer: A) => boolean): 
 export const withSimulator = <A, E, R>(
   options: typeof SimulatorOptions.Encoded,
   use: (simulator: Simulator["Service"]) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | Schema.SchemaError | CannotListen, Exclude<R, Simulator>> =>
+): Effect.Effect<A, E | Schema.SchemaError | CannotListen | CannotKeepJournal, Exclude<R, Simulator>> =>
   Simulator.use(use).pipe(Effect.provide(Simulator.layer(options)))
 
 /** One request for a stream of the server's own kind, to its end. */
