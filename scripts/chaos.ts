@@ -5,7 +5,7 @@
  *
  *   npm run chaos [-- --seconds 120 --clients 100 --seed 1]
  */
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -24,7 +24,7 @@ const { values: options } = parseArgs({
     seed: { type: "string", default: "1" },
     /** The pace of each generation. */
     pace: { type: "string", default: "400" },
-    /** Leaves the journals and the log of the service where they are, and says where. */
+    /** Leaves the journals, the log of the service and all that was asked in a folder, and says where. */
     keep: { type: "boolean", default: false }
   }
 })
@@ -64,7 +64,7 @@ const chaos = async (): Promise<void> => {
   const url = await listening(service)
 
   const crowd = beginAsking({ url, tokens, seed, clients })
-  const began = performance.now()
+  const [began, startedAt] = [performance.now(), Date.now()]
   const reach = (at: number) => sleep(Math.max(0, began + at - performance.now()))
   const suffer = async (trouble: (typeof troubles)[number]) => {
     await reach(trouble.at)
@@ -78,6 +78,11 @@ const chaos = async (): Promise<void> => {
   await stop(service)
   await simulators.stop()
 
+  if (options.keep) {
+    writeFileSync(join(directory, "service.log"), service.output.stdout)
+    writeFileSync(join(directory, "asked.json"), JSON.stringify(asked))
+    writeFileSync(join(directory, "troubles.json"), JSON.stringify({ startedAt, troubles }))
+  }
   const books = balance(asked, simulators.runs.flatMap(readJournal))
   const wrong = rested ? books.wrong : [...books.wrong, "the service has slots taken with nobody to use them"]
   process.stdout.write(`seed ${seed}, ${options.seconds} s, ${clients} clients\n`)

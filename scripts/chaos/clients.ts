@@ -6,7 +6,7 @@ import { draw } from "../../src/simulator/Hash.ts"
 /** How a request ended for its client. */
 export type End =
   | { readonly _tag: "answered"; readonly text: string; readonly tokens: number; readonly backend: string | undefined }
-  | { readonly _tag: "failed"; readonly code: string; readonly midway: boolean; readonly text: string }
+  | { readonly _tag: "failed"; readonly code: string; readonly midway: boolean; readonly details: string | null }
   | { readonly _tag: "left" }
   /** No answer, more than one, or one that can't be read. */
   | { readonly _tag: "amiss"; readonly why: string }
@@ -26,9 +26,10 @@ export interface Crowd {
   readonly clients: number
 }
 
-/** The share of requests whose clients leave, and how long those stay at most. */
+/** The share of requests whose clients leave: some after so many milliseconds, and readers of streams midway. */
 const leaving = 0.15
 const longestStay = 2000
+const longestRead = 300
 const longestPause = 400
 
 /** Begins to ask; what was asked is there when the last answer is, after nobody asks any more. */
@@ -43,12 +44,10 @@ export const beginAsking = ({ clients, seed, tokens, url }: Crowd) => {
       await sleep(chance(0) * longestPause)
       if (!goesOn) return
       const stream = chance(1) < 0.4
-      const question = {
-        content: { prompt: `#${id} asks for some words`, max_tokens: 10 + Math.floor(chance(2) * 40) },
-        stream
-      }
-      const stay = chance(3) < leaving ? chance(4) * longestStay : undefined
-      const end = await ask(new URL("/event", url), tokens[index % tokens.length] ?? "", question, stay)
+      const content = { prompt: `#${id} asks for some words`, max_tokens: 10 + Math.floor(chance(2) * 40) }
+      const stay = stream && chance(4) < 0.7 ? { read: chance(5) * longestRead } : { wait: chance(5) * longestStay }
+      const question = { content, stream, stay: chance(3) < leaving ? stay : {} }
+      const end = await ask(new URL("/event", url), tokens[index % tokens.length] ?? "", question)
       asked.push({ id, stream, endedAt: Date.now(), end })
     }
   }
@@ -63,13 +62,24 @@ export const beginAsking = ({ clients, seed, tokens, url }: Crowd) => {
   }
 }
 
-/** Asks once, and leaves after so many milliseconds if there is no answer by then. */
-const ask = (url: URL, token: string, question: { readonly stream: boolean }, stay: number | undefined) =>
+interface Question {
+  readonly content: object
+  readonly stream: boolean
+  /** Milliseconds until the client leaves: from when it asks, or from the first of a stream. */
+  readonly stay: { readonly wait?: number; readonly read?: number }
+}
+
+/** Asks once, and leaves when it is time to if there is no answer by then. */
+const ask = (url: URL, token: string, { content, stay, stream }: Question) =>
   new Promise<End>((resolve) => {
-    const body = JSON.stringify(question)
+    const body = JSON.stringify({ content, stream })
     const headers = { "content-type": "application/json", authorization: `Bearer ${token}` }
     const call: ClientRequest = request(url, { method: "POST", agent: false, headers })
-    const leave = stay === undefined ? undefined : setTimeout(() => end({ _tag: "left" }), stay)
+    let leave: NodeJS.Timeout | undefined
+    const leaveAfter = (millis: number | undefined) => {
+      if (millis !== undefined) leave = setTimeout(() => end({ _tag: "left" }), millis)
+    }
+    leaveAfter(stay.wait)
     const end = (how: End) => {
       clearTimeout(leave)
       resolve(how)
@@ -77,7 +87,8 @@ const ask = (url: URL, token: string, question: { readonly stream: boolean }, st
     }
     call.on("error", ({ message }) => end({ _tag: "amiss", why: message }))
     call.on("response", (response) => {
-      const read = question.stream && response.statusCode === 200 ? readStream : readWhole
+      leaveAfter(stay.read)
+      const read = stream && response.statusCode === 200 ? readStream : readWhole
       gather(response, (text, complete) => end(complete ? read(text) : { _tag: "amiss", why: "cut off" }))
     })
     call.end(body)
@@ -95,7 +106,8 @@ const gather = (response: IncomingMessage, done: (text: string, complete: boolea
 const readWhole = (text: string): End =>
   reading(() => {
     const answer = JSON.parse(text)
-    if (typeof answer.error === "string") return { _tag: "failed", code: answer.error, midway: false, text: "" }
+    if (typeof answer.error === "string")
+      return { _tag: "failed", code: answer.error, midway: false, details: answer.details }
     const { backend, completion, usage } = answer
     if (typeof completion !== "string") return { _tag: "amiss", why: "neither a completion nor an error" }
     return { _tag: "answered", text: completion, tokens: usage?.completion_tokens, backend }
@@ -110,8 +122,8 @@ const readStream = (text: string): End =>
     const lasts = events.filter(({ done }) => done)
     const last = events.at(-1)
     if (lasts.length !== 1 || last !== lasts[0]) return { _tag: "amiss", why: `${lasts.length} ends of a stream` }
+    if (typeof last.error === "string") return { _tag: "failed", code: last.error, midway: true, details: null }
     const said = events.map(({ delta = "" }) => delta).join("")
-    if (typeof last.error === "string") return { _tag: "failed", code: last.error, midway: true, text: said }
     return { _tag: "answered", text: said, tokens: last.completion_tokens, backend: undefined }
   })
 

@@ -26,7 +26,7 @@ export const print = (
   troubles: ReadonlyArray<Trouble>
 ): void => {
   const failures = countBy(asked, ({ end }) =>
-    end._tag === "failed" ? `${end.code}${end.midway ? " midway" : ""}` : undefined
+    end._tag === "failed" ? `${end.code}${end.midway ? " midway in a stream" : ` (${end.details})`}` : undefined
   )
   say(`troubles: ${troubles.length} (${countBy(troubles, ({ kind }) => kind)})`)
   say(`requests: ${asked.length} (${countBy(asked, ({ end }) => end._tag)})`)

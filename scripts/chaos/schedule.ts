@@ -43,6 +43,9 @@ export const faultsOf = (kind: Exclude<Kind, "killed">, backend: Backend): Reado
 /** Two troubles at a time at most, on different backends: the third is well. */
 const tracks = 2
 
+/** A process takes so many milliseconds to come back, or less. */
+const recovery = 1000
+
 const between = (share: number, least: number, most: number) => Math.round(least + share * (most - least))
 
 /** Everything that goes wrong within so many milliseconds. */
@@ -51,14 +54,20 @@ export const scheduleOf = (seed: number, millis: number): ReadonlyArray<Trouble>
   const next = () => draw(seed, draws++)
   const pick = <A>(from: ReadonlyArray<A>) => from[Math.floor(next() * from.length)]
   const troubles: Array<Trouble> = []
+  /** Each kind comes once before any comes again. */
+  const deck: Array<Kind> = []
   const ready: Array<number> = Array.from({ length: tracks }, () => between(next(), 500, 2500))
   for (;;) {
     const at = Math.min(...ready)
     if (at >= millis) return troubles
-    const busy = troubles.filter((trouble) => trouble.at + trouble.lasts > at).map(({ backend }) => backend)
+    const busy = troubles.filter((trouble) => trouble.at + trouble.lasts + recovery > at).map(({ backend }) => backend)
     const backend = pick(backends.filter((candidate) => !busy.includes(candidate)))
-    const kind = pick(kinds)
-    if (backend === undefined || kind === undefined) return troubles
+    if (deck.length === 0) deck.push(...kinds)
+    if (backend === undefined) {
+      ready[ready.indexOf(at)] = at + recovery
+      continue
+    }
+    const [kind = "killed"] = deck.splice(Math.floor(next() * deck.length), 1)
     const lasts = between(next(), 1500, 6000)
     troubles.push({ at, lasts, backend, kind, moves: next() < 0.5 })
     ready[ready.indexOf(at)] = at + lasts + between(next(), 500, 3000)

@@ -101,8 +101,9 @@ export class Inference extends Context.Service<
           const left = (lane: Lane) => !asked.includes(lane.backend.name) && suits(lane) !== undefined
           const final = error._tag === "BackendError" && error.remedy === "give up"
           if (final || !lanes().some(left)) return Effect.fail(error)
-          // One whose breaker let nobody through wasn't troubled.
-          const allowed = error._tag === "BackendError" ? budget.withdraw : Effect.succeed(true)
+          // Only what may mean distress is paid for: not an unusable answer, nor a breaker that let nobody through.
+          const distress = error._tag === "BackendError" && error.remedy === "retry"
+          const allowed = distress ? budget.withdraw : Effect.succeed(true)
           return Effect.flatMap(allowed, (granted) => {
             if (!granted) return Effect.fail(error)
             metrics.fallback(backend)

@@ -40,6 +40,27 @@ describe("several backends", () => {
     })
   )
 
+  it.effect(
+    "are asked after an unusable answer without a budget for retries, and after a sign of distress with one",
+    () =>
+      Effect.gen(function* () {
+        const ask = Effect.fnUntraced(function* (failure: ReturnType<typeof failsWith>) {
+          const { ask } = yield* inferenceOver(
+            [
+              { backend: named("a", { chat: [failure] }).backend, slots: 1 },
+              { backend: named("b", { chat: [says("yes")] }).backend, slots: 1, tier: 2 }
+            ],
+            [],
+            { AI_TICKET_RETRY_BUDGET_PERCENT: "0", AI_TICKET_RETRY_BUDGET_PER_SECOND: "0" }
+          )
+          return yield* Effect.match(ask(), { onFailure: ({ code }) => code, onSuccess: ({ backend }) => backend })
+        })
+        assert.strictEqual(yield* ask(failsWith("api_response_format_error", "next")), "b")
+        assert.strictEqual(yield* ask(failsWith("api_client_error", "absent")), "b")
+        assert.strictEqual(yield* ask(gone), "api_connection_error")
+      })
+  )
+
   it.effect("tell the error of the last when all fail, and what a refusal says at once", () =>
     Effect.gen(function* () {
       const refusing = named("b", { chat: [failsWith("api_client_error", "give up")] })
