@@ -20,6 +20,7 @@ import { Backends, type Lane } from "./Backends.ts"
 import { contentLog } from "./ContentLog.ts"
 import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
 import { AlsoTold, alsoTelling, type Ending, either, endedBy } from "./Ending.ts"
+import { exhausted, type FailedBefore } from "./FailedBefore.ts"
 import { makeHedging } from "./Hedge.ts"
 import { Ids } from "./Ids.ts"
 import type { Suits } from "./LaneChoice.ts"
@@ -93,24 +94,28 @@ export class Inference extends Context.Service<
       const overBackends = <A, R>(
         request: GenerationRequest,
         run: (suits: Suits) => Effect.Effect<A, RunFailure, R>,
-        failed: ReadonlyArray<string> = []
-      ): Effect.Effect<A, InferenceFailure, R> => {
-        const suits: Suits = (lane) => (failed.includes(lane.backend.name) ? undefined : tierOf(request)(lane))
-        return Effect.catchTag(run(suits), "BackendFailed", ({ also = [], backend, error }) => {
-          const asked = [...failed, backend, ...also]
-          const left = (lane: Lane) => !asked.includes(lane.backend.name) && suits(lane) !== undefined
-          const final = error._tag === "BackendError" && error.remedy === "give up"
-          if (final || !lanes().some(left)) return Effect.fail(error)
-          // Only what may mean distress is paid for: not an unusable answer, nor a breaker that let nobody through.
-          const distress = error._tag === "BackendError" && error.remedy === "retry"
-          const allowed = distress ? budget.withdraw : Effect.succeed(true)
-          return Effect.flatMap(allowed, (granted) => {
-            if (!granted) return Effect.fail(error)
-            metrics.fallback(backend)
-            return Effect.catchTag(overBackends(request, run, asked), "NoBackendAvailable", () => Effect.fail(error))
+        suits: Suits = (lane) => tierOf(request)(lane),
+        failed: ReadonlyArray<FailedBefore> = []
+      ): Effect.Effect<A, InferenceFailure, R> =>
+        Effect.catchTag(run(suits), "BackendFailed", ({ also = [], backend, error }) =>
+          Effect.flatMap(monotonicMillis, (now) => {
+            const failures = [...failed, ...[backend, ...also].map((name) => ({ backend: name, at: now }))]
+            const out = exhausted(failures, now)
+            const left: Suits = (lane) => (out.has(lane.backend.name) ? undefined : tierOf(request)(lane))
+            const final = error._tag === "BackendError" && error.remedy === "give up"
+            if (final || !lanes().some((lane) => left(lane) !== undefined)) return Effect.fail(error)
+            // Only what may mean distress is paid for: not an unusable answer, nor a breaker that let nobody through.
+            const distress = error._tag === "BackendError" && error.remedy === "retry"
+            const allowed = distress ? budget.withdraw : Effect.succeed(true)
+            return Effect.flatMap(allowed, (granted) => {
+              if (!granted) return Effect.fail(error)
+              metrics.fallback(backend)
+              return Effect.catchTag(overBackends(request, run, left, failures), "NoBackendAvailable", () =>
+                Effect.fail(error)
+              )
+            })
           })
-        })
-      }
+        )
 
       const generate = (fiber: Fiber.Fiber<unknown, unknown>, request: GenerationRequest, hedge?: HedgeRule) => {
         const clock = fiber.getRef(Clock.Clock)

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
@@ -59,6 +60,43 @@ describe("several backends", () => {
         assert.strictEqual(yield* ask(failsWith("api_client_error", "absent")), "b")
         assert.strictEqual(yield* ask(gone), "api_connection_error")
       })
+  )
+
+  const unusable = failsWith("api_response_format_error", "next")
+
+  it.effect("are asked again by a request that they failed, once it has tried another for a while", () =>
+    Effect.gen(function* () {
+      const [a, b] = [
+        named("a", { chat: [unusable, says("yes")] }),
+        named("b", { chat: [Effect.delay(unusable, "6 seconds")] })
+      ]
+      const { ask } = yield* inferenceOver([
+        { backend: a.backend, slots: 1 },
+        { backend: b.backend, slots: 1, tier: 2 }
+      ])
+      const fiber = yield* forked(ask())
+      yield* TestClock.adjust("6 seconds")
+      assert.strictEqual((yield* Fiber.join(fiber)).backend, "a")
+      assert.deepStrictEqual([a.attempts.length, b.attempts.length], [2, 1])
+    })
+  )
+
+  it.effect("are not asked again at once, nor a third time", () =>
+    Effect.gen(function* () {
+      const attempts = Effect.fnUntraced(function* (takes: Duration.Input) {
+        const [a, b] = [named("a", { chat: [unusable] }), named("b", { chat: [Effect.delay(unusable, takes)] })]
+        const { ask } = yield* inferenceOver([
+          { backend: a.backend, slots: 1 },
+          { backend: b.backend, slots: 1, tier: 2 }
+        ])
+        const fiber = yield* forked(Effect.flip(ask()))
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual((yield* Fiber.join(fiber)).code, "api_response_format_error")
+        return [a.attempts.length, b.attempts.length]
+      })
+      assert.deepStrictEqual(yield* attempts("4 seconds"), [1, 1])
+      assert.deepStrictEqual(yield* attempts("6 seconds"), [2, 1])
+    })
   )
 
   it.effect("tell the error of the last when all fail, and what a refusal says at once", () =>
