@@ -21,8 +21,12 @@ export const makeLocalGate = (options: {
     return lane
   }
 
-  const reconsider = Effect.suspend(() =>
-    Effect.forEach(
+  /** How often everybody in line has looked again. */
+  let looks = 0
+
+  const reconsider = Effect.suspend(() => {
+    looks += 1
+    return Effect.forEach(
       line.entries(),
       (visit) =>
         Effect.match(choices(lanes(), visit.suits), {
@@ -35,7 +39,34 @@ export const makeLocalGate = (options: {
         }),
       { discard: true }
     )
-  ).pipe(Effect.andThen(Effect.sync(() => line.letIn())))
+  }).pipe(Effect.andThen(Effect.sync(() => line.letIn())))
+
+  const wait: Gate["wait"] = (visit, deadline) => {
+    const [only, ...others] = lanes()
+    // Nothing to choose and nobody to wait for: the guard of its breaker says whether it is up.
+    if (others.length === 0 && line.waiting === 0 && isFree(only) && visit.suits(only) !== undefined) {
+      takeFree(visit, [only])
+      return Effect.succeed(only)
+    }
+    const before = looks
+    return Effect.flatMap(choices(lanes(), visit.suits), (among): Effect.Effect<Lane, Refused> => {
+      // A fiber may yield while it looks. From here on it doesn't, until it stands in line.
+      if (looks !== before) return wait(visit, deadline)
+      const free = takeFree(visit, among)
+      if (free !== undefined) return Effect.succeed(free)
+      let called: Effect.Effect<Lane, Refused> | undefined
+      visit.settle = (effect) => {
+        called = effect
+      }
+      visit.among = among
+      const refused = line.join(visit, { queueLimit, millisLeft: deadline - millisOf(visit.clock) })
+      if (refused !== undefined) return Effect.fail(refused)
+      return Effect.callback<Lane, Refused>((resume) => {
+        visit.settle = resume
+        if (called !== undefined) resume(called)
+      })
+    })
+  }
 
   return {
     reconsider,
@@ -49,24 +80,7 @@ export const makeLocalGate = (options: {
       inUseOf: ({ load }) => load.inUse()
     })),
 
-    wait: (visit, deadline) => {
-      const [only, ...others] = lanes()
-      // Nothing to choose and nobody to wait for: the guard of its breaker says whether it is up.
-      if (others.length === 0 && line.waiting === 0 && isFree(only) && visit.suits(only) !== undefined) {
-        takeFree(visit, [only])
-        return Effect.succeed(only)
-      }
-      return Effect.flatMap(choices(lanes(), visit.suits), (among): Effect.Effect<Lane, Refused> => {
-        const free = takeFree(visit, among)
-        if (free !== undefined) return Effect.succeed(free)
-        return Effect.callback<Lane, Refused>((resume) => {
-          visit.settle = resume
-          visit.among = among
-          const refused = line.join(visit, { queueLimit, millisLeft: deadline - millisOf(visit.clock) })
-          if (refused !== undefined) resume(Effect.fail(refused))
-        })
-      })
-    },
+    wait,
 
     takeFree: Effect.fnUntraced(function* (visit, allowed) {
       const suits: Suits = (lane) => (isFree(lane) ? visit.suits(lane) : undefined)
