@@ -19,6 +19,8 @@ export type Account = Readonly<Record<Fate | "begun", { generations: number; tok
 
 export interface Books {
   readonly account: Account
+  /** How long a generation went on for a client that had left, at most, in milliseconds. */
+  readonly latest: number
   /** Tokens of the texts that clients hold. */
   readonly held: { generations: number; tokens: number }
   /** Each sentence is something that must not be. */
@@ -64,6 +66,7 @@ export const balance = (asked: ReadonlyArray<Asked>, works: ReadonlyArray<Work>)
     ...{ delivered: { generations: 0, tokens: 0 }, aborted: { generations: 0, tokens: 0 } },
     ...{ lost: { generations: 0, tokens: 0 }, wasted: { generations: 0, tokens: 0 } }
   }
+  let latest = 0
   const held = { generations: 0, tokens: 0 }
   const enter = (fate: Fate, { record }: Work, tokens = record.tokens) => {
     for (const one of [account.begun, account[fate]]) {
@@ -101,6 +104,7 @@ export const balance = (asked: ReadonlyArray<Asked>, works: ReadonlyArray<Work>)
       const { record } = work
       const where = `${who}, generation ${record.id} of ${work.backend.name} (${record.outcome} ${record.reason ?? ""})`
       const late = record.endedAt === null ? 0 : record.endedAt - endedAt
+      if (end._tag === "left") latest = Math.max(latest, late)
       if (late > graceMillis) wrong.push(`${where} ran on for ${late} ms`)
       if (work === delivered && end._tag === "answered") {
         const { length } = planOf(record).tokens
@@ -120,5 +124,5 @@ export const balance = (asked: ReadonlyArray<Asked>, works: ReadonlyArray<Work>)
       }
     }
   }
-  return { account, held, wrong }
+  return { account, held, latest, wrong }
 }

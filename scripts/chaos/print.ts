@@ -22,7 +22,7 @@ export const successOf = (asked: ReadonlyArray<Asked>): number => {
 
 export const print = (
   asked: ReadonlyArray<Asked>,
-  { account, held, wrong }: Books,
+  { account, held, latest, wrong }: Books,
   troubles: ReadonlyArray<Trouble>
 ): void => {
   const failures = countBy(asked, ({ end }) =>
@@ -44,7 +44,7 @@ export const print = (
   }
   for (const fate of fates) row(meaning[fate], account[fate].generations, account[fate].tokens)
   row("held by the clients", held.generations, held.tokens)
-  say("")
+  say(`\nnothing was made for a client for more than ${latest} ms after it had left\n`)
   for (const sentence of wrong.slice(0, 20)) say(`wrong: ${sentence}`)
   if (wrong.length > 20) say(`wrong: ${wrong.length - 20} more`)
 }

@@ -5,7 +5,7 @@ import { draw } from "../../src/simulator/Hash.ts"
 export const backends = [
   { name: "one", kind: "koboldcpp", slots: 1 },
   { name: "two", kind: "koboldcpp", slots: 1 },
-  { name: "three", kind: "openai", slots: 4 }
+  { name: "three", kind: "openai", slots: 6 }
 ] as const
 export type Backend = (typeof backends)[number]
 
