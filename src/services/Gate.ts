@@ -30,8 +30,8 @@ export interface Gate {
   readonly takeFree: (visit: Visit, allowed: Effect.Effect<boolean>) => Effect.Effect<Lane, Refused>
   /** It doesn't wait any more; false if it didn't. */
   readonly left: (visit: Visit) => boolean
-  /** The slot is free again. */
-  readonly back: (visit: Visit, lane: Lane, heldMillis: number) => void
+  /** The slot is free again, after it was held for so long; undefined says nothing of how long one takes. */
+  readonly back: (visit: Visit, lane: Lane, heldMillis: number | undefined) => void
   /** Looks again at what everybody waits for: a backend has come or gone. */
   readonly reconsider: Effect.Effect<void>
   /** Those of this process. */

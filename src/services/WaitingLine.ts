@@ -109,15 +109,24 @@ export class WaitingLine extends Context.Service<
       const giveBack = (visit: Visit, lane: Lane, exit: Exit.Exit<unknown, unknown>) =>
         Effect.ensuring(
           Scope.close(visit.slot, exit),
-          Effect.sync(() => gate.back(visit, lane, millisOf(visit.clock) - (visit.takenAt ?? 0)))
+          Effect.sync(() => {
+            const held = millisOf(visit.clock) - (visit.takenAt ?? 0)
+            // It makes a backend no quicker to fail quickly, or to be left: what was not done would have taken longer.
+            const telling = Exit.isSuccess(exit) || held > lane.load.serviceMillis()
+            gate.back(visit, lane, telling ? held : undefined)
+          })
         )
 
-      const leave = (visit: Visit, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+      const leave = (
+        visit: Visit,
+        exit: Exit.Exit<unknown, unknown>,
+        patient = !Exit.hasInterrupts(exit)
+      ): Effect.Effect<void> => {
         if (visit.lane === undefined) {
           if (gate.left(visit)) noteWait(visit)
           return Effect.void
         }
-        if (!Exit.hasInterrupts(exit)) return giveBack(visit, visit.lane, exit)
+        if (patient) return giveBack(visit, visit.lane, exit)
         // A caller who left doesn't wait for the cleanups.
         const given = giveBack(visit, visit.lane, exit)
         return Effect.map(Effect.forkDetach(given, { startImmediately: true }), (fiber) => {
@@ -153,7 +162,7 @@ export class WaitingLine extends Context.Service<
               return restore(gate.wait(visit, fiber.getRef(Deadline))).pipe(
                 Effect.onError(() => leave(visit, Exit.interrupt())),
                 // Whoever closes it has his answer, and doesn't wait for the cleanups either.
-                Effect.tap(() => Effect.addFinalizer(() => leave(visit, Exit.interrupt()))),
+                Effect.tap(() => Effect.addFinalizer((exit) => leave(visit, exit, false))),
                 Effect.map((lane) => ({ lane, slot: visit.slot }))
               )
             })

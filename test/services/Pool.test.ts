@@ -162,6 +162,31 @@ describe("several backends", () => {
     })
   )
 
+  it.effect("are not thought quick for failing quickly, nor for being left", () =>
+    Effect.gen(function* () {
+      for (const quickly of [unusable, Effect.never]) {
+        const well = named("well", { chat: [slow] }, { chat: [Effect.andThen(Effect.sleep("1 second"), streams("y"))] })
+        const broken = named("broken", { chat: [quickly] }, { chat: [Effect.andThen(quickly, streams("y"))] })
+        const { ask, stream } = yield* inferenceOver([
+          { backend: well.backend, slots: 1 },
+          { backend: broken.backend, slots: 1 }
+        ])
+        const first = yield* forked(ask())
+        const second = yield* forked(ask())
+        const third = yield* forked(stream)
+        yield* TestClock.adjust(10)
+        yield* Fiber.interruptAll([second, third])
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.join(first)
+        const before = broken.attempts.length
+        const last = yield* forked(ask())
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.join(last)
+        assert.deepStrictEqual([before, broken.attempts.length], [2, 2])
+      }
+    })
+  )
+
   it.effect("go by what they take: the quicker one gets more", () =>
     Effect.gen(function* () {
       const quick = named("quick", { chat: [slow] })
