@@ -103,10 +103,11 @@ export class Inference extends Context.Service<
             const out = exhausted(failures, now)
             const left: Suits = (lane) => (out.has(lane.backend.name) ? undefined : tierOf(request)(lane))
             const final = error._tag === "BackendError" && error.remedy === "give up"
-            if (final || !lanes().some((lane) => left(lane) !== undefined)) return Effect.fail(error)
-            // Only what may mean distress is paid for: not an unusable answer, nor a breaker that let nobody through.
-            const distress = error._tag === "BackendError" && error.remedy === "retry"
-            const allowed = distress ? budget.withdraw : Effect.succeed(true)
+            const others = lanes().filter((lane) => left(lane) !== undefined)
+            if (final || others.length === 0) return Effect.fail(error)
+            // Who is asked for the first time gets no more than was asked for: only the second time is a retry.
+            const fresh = others.some((lane) => !failures.some((failure) => failure.backend === lane.backend.name))
+            const allowed = fresh ? Effect.succeed(true) : budget.withdraw
             return Effect.flatMap(allowed, (granted) => {
               if (!granted) return Effect.fail(error)
               metrics.fallback(backend)

@@ -9,6 +9,8 @@ import { inferenceOver, named } from "../support/PoolHarness.ts"
 
 const slow = Effect.delay(says("yes"), "1 second")
 const gone = failsWith("api_connection_error", "retry")
+const unusable = failsWith("api_response_format_error", "next")
+const noRetries = { AI_TICKET_RETRY_BUDGET_PERCENT: "0", AI_TICKET_RETRY_BUDGET_PER_SECOND: "0" }
 
 describe("several backends", () => {
   it.effect("share the work, each with as many requests as it has slots", () =>
@@ -41,28 +43,21 @@ describe("several backends", () => {
     })
   )
 
-  it.effect(
-    "are asked after an unusable answer without a budget for retries, and after a sign of distress with one",
-    () =>
-      Effect.gen(function* () {
-        const ask = Effect.fnUntraced(function* (failure: ReturnType<typeof failsWith>) {
-          const { ask } = yield* inferenceOver(
-            [
-              { backend: named("a", { chat: [failure] }).backend, slots: 1 },
-              { backend: named("b", { chat: [says("yes")] }).backend, slots: 1, tier: 2 }
-            ],
-            [],
-            { AI_TICKET_RETRY_BUDGET_PERCENT: "0", AI_TICKET_RETRY_BUDGET_PER_SECOND: "0" }
-          )
-          return yield* Effect.match(ask(), { onFailure: ({ code }) => code, onSuccess: ({ backend }) => backend })
-        })
-        assert.strictEqual(yield* ask(failsWith("api_response_format_error", "next")), "b")
-        assert.strictEqual(yield* ask(failsWith("api_client_error", "absent")), "b")
-        assert.strictEqual(yield* ask(gone), "api_connection_error")
-      })
+  it.effect("are asked whatever the budget for retries: for the next one it is the first time", () =>
+    Effect.gen(function* () {
+      for (const failure of [unusable, failsWith("api_client_error", "absent"), gone]) {
+        const { ask } = yield* inferenceOver(
+          [
+            { backend: named("a", { chat: [failure] }).backend, slots: 1 },
+            { backend: named("b", { chat: [says("yes")] }).backend, slots: 1, tier: 2 }
+          ],
+          [],
+          noRetries
+        )
+        assert.strictEqual((yield* ask()).backend, "b")
+      }
+    })
   )
-
-  const unusable = failsWith("api_response_format_error", "next")
 
   it.effect("are asked again by a request that they failed, once it has tried another for a while", () =>
     Effect.gen(function* () {
@@ -81,14 +76,18 @@ describe("several backends", () => {
     })
   )
 
-  it.effect("are not asked again at once, nor a third time", () =>
+  it.effect("are not asked again at once, nor a third time, nor beyond the budget for retries", () =>
     Effect.gen(function* () {
-      const attempts = Effect.fnUntraced(function* (takes: Duration.Input) {
+      const attempts = Effect.fnUntraced(function* (takes: Duration.Input, settings = {}) {
         const [a, b] = [named("a", { chat: [unusable] }), named("b", { chat: [Effect.delay(unusable, takes)] })]
-        const { ask } = yield* inferenceOver([
-          { backend: a.backend, slots: 1 },
-          { backend: b.backend, slots: 1, tier: 2 }
-        ])
+        const { ask } = yield* inferenceOver(
+          [
+            { backend: a.backend, slots: 1 },
+            { backend: b.backend, slots: 1, tier: 2 }
+          ],
+          [],
+          settings
+        )
         const fiber = yield* forked(Effect.flip(ask()))
         yield* TestClock.adjust("1 minute")
         assert.strictEqual((yield* Fiber.join(fiber)).code, "api_response_format_error")
@@ -96,6 +95,7 @@ describe("several backends", () => {
       })
       assert.deepStrictEqual(yield* attempts("4 seconds"), [1, 1])
       assert.deepStrictEqual(yield* attempts("6 seconds"), [2, 1])
+      assert.deepStrictEqual(yield* attempts("6 seconds", noRetries), [1, 1])
     })
   )
 
