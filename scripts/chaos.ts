@@ -24,7 +24,7 @@ const { values: options } = parseArgs({
     clients: { type: "string", default: "100" },
     seed: { type: "string", default: "1" },
     /** Tokens a second of each generation. */
-    pace: { type: "string", default: "200" },
+    pace: { type: "string", default: "400" },
     /** The share of those who stay that must be answered. */
     success: { type: "string", default: "0.99" },
     /** Leaves the journals, the log of the service and all that was asked in a folder, and says where. */

@@ -19,7 +19,7 @@ export interface Crowd {
   readonly clients: number
 }
 
-const streaming = 0.4
+const streaming = 0.35
 const longestPause = 400
 
 /** The share of requests whose clients leave: some after so many milliseconds, and readers of streams midway. */
