@@ -14,9 +14,12 @@ import { isFree } from "../../src/services/LaneChoice.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { Slot, WaitingLine } from "../../src/services/WaitingLine.ts"
+import { Fellows } from "../../src/services/workers/Fellows.ts"
 import { backendError } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
+import { gates } from "../support/LineHarness.ts"
 import { from, named } from "../support/PoolHarness.ts"
+import { fellowsOf } from "../support/SharedLine.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -57,9 +60,10 @@ const planOf = (shape: PlanShape): Plan => {
   return { lanes: [first, ...rest], routes: [] }
 }
 
-const poolWith = Effect.fnUntraced(function* (plan: Plan, queueLimit: number) {
+const poolWith = Effect.fnUntraced(function* (plan: Plan, queueLimit: number, gate: (typeof gates)[number] = "own") {
   const context = yield* Layer.build(
     WaitingLine.layer.pipe(
+      Layer.provide(Layer.succeed(Fellows)(gate === "own" ? undefined : fellowsOf())),
       Layer.provideMerge(Backends.layer(Effect.succeed(plan))),
       Layer.provideMerge(Metrics.layer),
       Layer.provide(Settings.layerRecord({ AI_TICKET_QUEUE_LIMIT: String(queueLimit) }))
@@ -90,11 +94,11 @@ const onlyA: PlanShape = { a: { slots: 1, tier: 1 }, b: { slots: 0, tier: 1 }, c
 const onlyB: PlanShape = { ...onlyA, a: { slots: 0, tier: 1 }, b: { slots: 1, tier: 1 } }
 const onA = (lane: Lane) => (lane.backend.name === "a" ? 1 : undefined)
 
-describe("a visitor that yields in the wrong moment", () => {
+describe.each(gates)("a visitor that yields in the wrong moment: %s", (gate) => {
   it.effect("doesn't stand in line for a backend that went while it looked at it", () =>
     Effect.gen(function* () {
       for (let yields = 0; yields < 60; yields++) {
-        const { backends, line } = yield* poolWith(planOf(onlyA), 10)
+        const { backends, line } = yield* poolWith(planOf(onlyA), 10, gate)
         const holder = yield* forked(line.withSlot(onA, () => Effect.never))
         const visitor = yield* forked(Effect.flip(inSmallSteps(line.withSlot(onA, () => Effect.void))))
         for (let at = 0; at < yields; at++) yield* Effect.yieldNow

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { Overloaded } from "../../domain/Failure.ts"
 import type { Backends, Lane } from "../Backends.ts"
-import type { Gate, LineState, Visit } from "../Gate.ts"
+import type { Gate, LineState, Refused, Visit } from "../Gate.ts"
 import { choices, upTiers } from "../LaneChoice.ts"
 import { millisOf } from "../MonotonicClock.ts"
 import type { Fellows } from "./Fellows.ts"
@@ -33,34 +33,48 @@ export const makeRemoteGate = (options: {
     return Effect.as(lane?.backend.abandon?.(genkey) ?? Effect.void, null)
   })
 
-  /** Asks for one of these, the better ones first. */
-  const ask = (visit: Visit, tiers: ReadonlyArray<ReadonlyArray<Lane>>, free: boolean, deadline: number) =>
-    Effect.callback<Lane, Overloaded>((resume) => {
-      last += 1
-      const id = last
-      const millisLeft = deadline - millisOf(visit.clock)
-      fellows.visits.set(visit.slot, id)
-      visits.set(id, visit)
-      visit.among = tiers.flat()
-      visit.settle = free ? () => {} : (resume as Visit["settle"])
-      answers.set(id, (told) => {
-        if (told.tell === "refused") {
-          visits.delete(id)
-          return resume(new Overloaded({ retryAfterMillis: told.retryAfterMillis }))
-        }
-        // What it waits for may have changed while this was on its way.
-        const lane = [...visit.among, ...tiers.flat(), ...lanes()].find(({ backend }) => backend.name === told.lane)
-        if (lane === undefined) return leave(visit) && resume(new Overloaded({ retryAfterMillis: 0 }))
-        if (free) return resume(Effect.succeed(lane))
-        take(visit, lane)
-      })
-      const { client, priority } = visit
-      keeper.tell({
-        ...{ tell: "enter", visit: id, client, priority, free, queueLimit },
-        tiers: tiers.map((tier) => tier.map(offerOf)),
-        ...(Number.isFinite(millisLeft) ? { millisLeft } : {})
-      } satisfies Entering)
+  /**
+   * Asks for one of these, the better ones first. It is on the books when this returns: the fiber may yield before it
+   * waits, and what happens meanwhile must reach it.
+   */
+  const ask = (visit: Visit, tiers: ReadonlyArray<ReadonlyArray<Lane>>, free: boolean, deadline: number) => {
+    last += 1
+    const id = last
+    const millisLeft = deadline - millisOf(visit.clock)
+    const { client, priority } = visit
+    let called: Effect.Effect<Lane, Refused> | undefined
+    let settle = (effect: Effect.Effect<Lane, Refused>) => {
+      called = effect
+    }
+    visit.settle = (effect) => settle(effect)
+    visit.among = tiers.flat()
+    fellows.visits.set(visit.slot, id)
+    visits.set(id, visit)
+    answers.set(id, (told) => {
+      if (told.tell === "refused") {
+        visits.delete(id)
+        return settle(Effect.fail(new Overloaded({ retryAfterMillis: told.retryAfterMillis })))
+      }
+      // What it waits for may have changed while this was on its way.
+      const lane = [...visit.among, ...tiers.flat(), ...lanes()].find(({ backend }) => backend.name === told.lane)
+      if (lane === undefined) {
+        leave(visit)
+        return settle(Effect.fail(new Overloaded({ retryAfterMillis: 0 })))
+      }
+      // Who takes one that is free isn't sure of it yet.
+      if (free) settle(Effect.succeed(lane))
+      else take(visit, lane)
     })
+    keeper.tell({
+      ...{ tell: "enter", visit: id, client, priority, free, queueLimit },
+      tiers: tiers.map((tier) => tier.map(offerOf)),
+      ...(Number.isFinite(millisLeft) ? { millisLeft } : {})
+    } satisfies Entering)
+    return Effect.callback<Lane, Refused>((resume) => {
+      settle = resume
+      if (called !== undefined) resume(called)
+    })
+  }
 
   const take = (visit: Visit, lane: Lane) => {
     inUse += 1
@@ -76,8 +90,12 @@ export const makeRemoteGate = (options: {
     return true
   }
 
-  const reconsider = Effect.suspend(() =>
-    Effect.forEach(
+  /** How often everybody in line has looked again. */
+  let looks = 0
+
+  const reconsider = Effect.suspend(() => {
+    looks += 1
+    return Effect.forEach(
       [...visits].filter(([, { lane }]) => lane === undefined),
       ([id, visit]) =>
         Effect.match(choices(lanes(), visit.suits), {
@@ -92,7 +110,15 @@ export const makeRemoteGate = (options: {
         }),
       { discard: true }
     )
-  )
+  })
+
+  const wait: Gate["wait"] = (visit, deadline) => {
+    const before = looks
+    return Effect.flatMap(choices(lanes(), visit.suits), (among) =>
+      // A fiber may yield while it looks.
+      looks === before ? ask(visit, [among], false, deadline) : wait(visit, deadline)
+    )
+  }
 
   return {
     reconsider,
@@ -109,11 +135,11 @@ export const makeRemoteGate = (options: {
         ({ inUseOf, ...state }): LineState => ({ ...state, inUseOf: ({ backend }) => inUseOf[backend.name] ?? 0 })
       )
     ),
-    wait: (visit, deadline) =>
-      Effect.flatMap(choices(lanes(), visit.suits), (among) => ask(visit, [among], false, deadline)),
+    wait,
     takeFree: Effect.fnUntraced(function* (visit, allowed) {
       const tiers = yield* upTiers(lanes(), visit.suits)
       const lane = yield* ask(visit, tiers, true, Number.POSITIVE_INFINITY)
+      visit.settle = () => {}
       if (!(yield* allowed)) return yield* new Overloaded({ retryAfterMillis: 0 })
       take(visit, lane)
       return lane
