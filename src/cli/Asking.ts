@@ -12,12 +12,26 @@ const readUrl = (text: string): Option.Option<string> =>
       : Option.none()
   )
 
+const serverUrlOr = (otherwise: Config.Config<string>, told: string) =>
+  Flag.String("server-url").pipe(
+    Flag.withDescription(`Where ai-ticket listens (${told})`),
+    Flag.withMetavar("URL"),
+    Flag.withFallbackConfig(otherwise),
+    Flag.filterMap(readUrl, () => "an http or https URL without credentials, query or fragment")
+  )
+
+const localUrl = (port: number) => `http://localhost:${port}`
+
 /** `--server-url`: where the service listens. */
-export const serverUrl = Flag.String("server-url").pipe(
-  Flag.withDescription("Where ai-ticket listens (http://localhost:5000)"),
-  Flag.withMetavar("URL"),
-  Flag.withDefault("http://localhost:5000"),
-  Flag.filterMap(readUrl, () => "an http or https URL without credentials, query or fragment")
+export const serverUrl = serverUrlOr(Config.succeed(localUrl(5000)), localUrl(5000))
+
+/** The same for a command that runs beside its service: it looks where that one's `PORT` puts it. */
+export const neighbourUrl = serverUrlOr(
+  Config.Port("PORT").pipe(
+    Config.orElse(() => Config.succeed(5000)),
+    Config.map(localUrl)
+  ),
+  "http://localhost and PORT, or 5000"
 )
 
 /** `--token`, else `AI_TICKET_TOKEN`. */

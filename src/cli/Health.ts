@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { serverUrl } from "./Asking.ts"
+import { neighbourUrl } from "./Asking.ts"
 import { failure } from "./CommandFailure.ts"
 import { show, showPlain } from "./Output.ts"
 import { notOurs, refusal } from "./Refusal.ts"
@@ -82,7 +82,7 @@ const unread = (url: string, path: string, answer: Answer) =>
 export const health = Command.make(
   "health",
   {
-    serverUrl,
+    serverUrl: neighbourUrl,
     timeout: seconds("timeout").pipe(Flag.withDescription("How long the answer may take (10)"), Flag.optional),
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
   },

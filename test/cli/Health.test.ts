@@ -25,6 +25,13 @@ describe("ai-ticket health", () => {
     })
   )
 
+  it.live("asks on the port of its environment", () =>
+    Effect.gen(function* () {
+      const { stderr } = yield* runInProcess(["health"], { env: { PORT: "9" } })
+      assert.include(stderr, "Could not reach ai-ticket at http://localhost:9: ")
+    })
+  )
+
   it.live("its backend is down: exit 1", () =>
     Effect.gen(function* () {
       const { url } = yield* testService({ KOBOLDCPP_API_URL: nobody })
