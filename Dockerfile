@@ -1,37 +1,55 @@
 # syntax=docker/dockerfile:1
 
-# Pin it by digest where builds must be repeatable: --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:...
-ARG NODE_IMAGE=node:24-bookworm-slim
+# Where builds must be repeatable, pin both by digest: --build-arg NODE_IMAGE=node:24.21.0-bookworm-slim@sha256:...
+# docs/adr/0022-image.md tells why there are two.
+ARG NODE_IMAGE=node:24.21.0-bookworm-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
-FROM ${NODE_IMAGE} AS build
+# The Node that ships, of the platform that is built for.
+FROM ${NODE_IMAGE} AS node
+
+# The program is the same on every platform, so it is built on the one that builds.
+FROM --platform=${BUILDPLATFORM} ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json ./
 COPY scripts ./scripts
 COPY src ./src
-RUN npm run build
+# Straight by the image's Node: npm scripts would run the one that the lockfile brings.
+RUN node scripts/build.ts \
+ # What importers need, a container doesn't.
+ && rm -r dist/types dist/index.js dist/index.js.map
 
-FROM ${NODE_IMAGE}
+# The runtime stage copies from here, so no image is made of what doesn't answer.
+FROM build AS tested
+RUN node dist/ai-ticket.js --version \
+ && node scripts/demo.ts "Summarise open tickets"
+
+FROM ${RUNTIME_IMAGE}
+ARG RUNTIME_IMAGE
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ai-ticket" \
       org.opencontainers.image.description="A service in front of self-hosted language models: events in, one structured answer out." \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${RUNTIME_IMAGE}"
 ENV NODE_ENV=production \
     AI_TICKET_HOST=0.0.0.0
 WORKDIR /app
+COPY --from=node /usr/local/bin/node /usr/local/bin/node
 COPY package.json LICENSE ./
 # The program is one bundle: it needs no node_modules.
-COPY --from=build /app/dist ./dist
-USER node
+COPY --from=tested /app/dist ./dist
+# By number, so that Kubernetes can tell that it isn't root.
+USER 65532:65532
 EXPOSE 5000
-# It gives up by itself before Docker would end it, so that its words are kept: see `docker inspect`.
+# It asks on PORT, and gives up by itself before Docker would end it, so that its words are kept: see `docker inspect`.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=10s --retries=3 \
-  CMD node /app/dist/ai-ticket.js health --timeout 5 --server-url "http://127.0.0.1:${PORT:-5000}" || exit 1
-# Node is the first process and gets the signals itself. The three options halve its memory under load: see
-# docs/performance.md.
+  CMD ["node", "/app/dist/ai-ticket.js", "health", "--timeout", "5"]
+# Node is the first process and gets the signals itself: there is no shell. The three options halve its memory under
+# load: see docs/performance.md.
 ENTRYPOINT ["node", "--max-semi-space-size=8", "--heap-growing-percent=20", "--no-parallel-scavenge", "/app/dist/ai-ticket.js"]
 CMD ["serve"]

@@ -1,5 +1,9 @@
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
+import { DCLinter } from "dclint"
+import { onTestFinished } from "vitest"
 import { parse } from "yaml"
 import { definitions } from "../../src/services/Settings.ts"
 
@@ -32,7 +36,44 @@ const { "ai-ticket": service, proxy, simulator } = compose.services
 const upstream = read("ops/nginx/upstream.conf")
 const nginx = read("ops/nginx/nginx.conf")
 
+/** Where dclint's own types can't be followed. */
+interface Told {
+  readonly messages: ReadonlyArray<{ readonly line: number; readonly message: string; readonly rule: string }>
+}
+
+/** What is said of a file by the Compose specification's schema, and by rules that aren't of taste. */
+const lint = (path: string): ReadonlyArray<string> => {
+  const offByChoice = [
+    "service-keys-order",
+    "top-level-properties-order",
+    "services-alphabetical-order",
+    "service-dependencies-alphabetical-order",
+    "service-ports-alphabetical-order",
+    // The proxy listens for everybody.
+    "no-unbound-port-interfaces",
+    // Doesn't see the quotes in a list on one line.
+    "require-quotes-in-ports"
+  ]
+  const rules = Object.fromEntries(offByChoice.map((name) => [name, 0 as const]))
+  const told: ReadonlyArray<Told> = new DCLinter({ rules, quiet: true, debug: false, exclude: [] }).lintFiles(
+    [path],
+    false
+  )
+  return told.flatMap(({ messages }) => messages.map(({ line, message, rule }) => `${line}: ${rule}: ${message}`))
+}
+
 describe("compose.yaml", () => {
+  it("is of the Compose specification's schema", () => {
+    assert.deepStrictEqual(lint(fileURLToPath(new URL("../../compose.yaml", import.meta.url))), [])
+  })
+
+  it("is held to that schema by a linter that finds what is wrong", () => {
+    const folder = mkdtempSync(`${tmpdir()}/compose-`)
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    writeFileSync(`${folder}/compose.yaml`, read("compose.yaml").replace("read_only: true", "read_onli: true"))
+    assert.match(lint(`${folder}/compose.yaml`).join("\n"), /invalid-schema/)
+  })
+
   it("lets clients in by the proxy alone", () => {
     assert.deepStrictEqual(proxy.ports, [`\${TLS_PORT:-8443}:${/listen (\d+) ssl;/.exec(nginx)?.[1]}`])
     assert.isUndefined(service.ports)
