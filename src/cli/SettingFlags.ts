@@ -8,7 +8,7 @@ import type { Source } from "../services/SettingsSource.ts"
  * The settings that have a flag. Each is taken as text, as the environment's are, so that one decoder checks them all.
  * Tokens have none: flags show in the process list.
  */
-const flagNames = {
+export const flagNames = {
   host: "host",
   port: "port",
   workers: "workers",
