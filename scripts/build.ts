@@ -1,9 +1,10 @@
 /** Builds `dist`: the program, the library and its declarations. */
 import { execFile } from "node:child_process"
-import { chmodSync, rmSync } from "node:fs"
+import { chmodSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { type BuildOptions, build } from "esbuild"
+import { bundledLicences } from "./licences.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -21,9 +22,9 @@ const requireBanner = {
   js: 'import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);'
 }
 
-/** The program: its entry and, apart from it, everything else in one file. */
+/** The program: its entry and, apart from it, everything else in one file; and the licences of what that contains. */
 export const buildProgram = async (outdir: string): Promise<void> => {
-  await Promise.all([
+  const [, { metafile }] = await Promise.all([
     // Read by Nodes that are too old to run the rest, so it is not bundled with it.
     build({ ...common, outdir, entryPoints: ["src/ai-ticket.ts"], sourcemap: false }),
     // Not split: undici's named exports get lost in a chunk of its own.
@@ -33,9 +34,11 @@ export const buildProgram = async (outdir: string): Promise<void> => {
       entryPoints: ["src/main.ts"],
       bundle: true,
       banner: requireBanner,
-      sourcesContent: false
+      sourcesContent: false,
+      metafile: true
     })
   ])
+  writeFileSync(`${outdir}/licences.txt`, bundledLicences(Object.keys(metafile.inputs)))
   chmodSync(`${outdir}/ai-ticket.js`, 0o755)
 }
 

@@ -10,7 +10,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 [[ $(id -u) == 0 ]] || { echo "It needs root." >&2 && exit 1; }
 if [[ ${1:-} == --install ]]; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah debootstrap >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah debootstrap debian-archive-keyring >/dev/null
 fi
 for tool in buildah debootstrap dpkg-deb npm unshare; do
   command -v "$tool" >/dev/null || { echo "There is no $tool here." >&2 && exit 1; }
