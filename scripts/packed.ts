@@ -80,7 +80,7 @@ const main = async () => {
 
   const listed = (await run("tar", ["-tzf", tarball])).split("\n")
   const wanted =
-    /^package\/(package\.json|README\.md|LICENSE|dist\/(ai-ticket\.js|(main|index)\.js(\.map)?|types\/.+\.d\.ts))$/
+    /^package\/(package\.json|README\.md|LICENSE|dist\/(ai-ticket\.js|licences\.txt|(main|index)\.js(\.map)?|types\/.+\.d\.ts))$/
   check(
     `it holds what runs and nothing else: ${listed.length} files`,
     listed.every((file) => wanted.test(file))
