@@ -6,7 +6,7 @@ import assert from "node:assert/strict"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { chownSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs"
-import { request as httpRequest, type IncomingHttpHeaders } from "node:http"
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http"
 import { Agent, request as httpsRequest } from "node:https"
 import { type AddressInfo, connect, createServer, type Server } from "node:net"
 import { setTimeout as pause } from "node:timers/promises"
@@ -332,6 +332,41 @@ const main = async () => {
     return `${events.length} events in ${streamed.times.length} pieces, the first after ${milliseconds(first)}, the last after ${milliseconds(last)}, ${milliseconds(middle)} apart (median)`
   })
 
+  await check("a batch, read while it is sent", async () => {
+    const request = httpsRequest({
+      host: "127.0.0.1",
+      servername: "localhost",
+      port: proxyPort,
+      path: "/events",
+      ca: certificate,
+      method: "POST",
+      agent: false,
+      localAddress: "127.0.0.32",
+      headers: { "content-type": "application/jsonl" }
+    })
+    request.flushHeaders()
+    const [response] = (await once(request, "response")) as [IncomingMessage]
+    const lines: Array<string> = []
+    response.setEncoding("utf8").on("data", (text: string) => {
+      lines.push(...text.split("\n").filter((line) => line !== ""))
+    })
+    const ended = once(response, "end")
+    for (let index = 0; index < 3; index++) {
+      request.write(`${event({ prompt: "Summarise", max_tokens: 2 }, { id: index })}\n`)
+      await until("The result", () => lines.length === index + 1)
+    }
+    // More than other bodies may have.
+    request.write(`${" ".repeat(1_000_000)}\n`.repeat(3))
+    request.end()
+    await ended
+    assert.equal(response.statusCode, 200)
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).id),
+      [0, 1, 2]
+    )
+    return "each of three results comes before the next event is sent; 3 MB pass"
+  })
+
   await check("a client that leaves", async () => {
     const stops = async () => {
       const { text } = await askPlain(simulatorPort, "/simulator/ledger")
@@ -399,6 +434,9 @@ const main = async () => {
     )
     const openAi = await ask("/v1/completions", { from, body: sized(3_000_000) })
     assert.equal(JSON.parse(openAi.text).error.code, "payload_too_large")
+    const koboldCpp = await ask("/api/v1/generate", { from, body: sized(3_000_000) })
+    assert.equal(JSON.parse(koboldCpp.text).detail.error, "payload_too_large")
+    assert.equal(JSON.parse(koboldCpp.text).detail.type, "bad_input")
     return "1048576 bytes pass; 1048577 and 3000000 are told payload_too_large, the one by the service, the other by nginx"
   })
 
@@ -409,7 +447,9 @@ const main = async () => {
     assert.deepEqual([JSON.parse(gone.text).status_code, gone.headers["retry-after"]], [503, "1"])
     const openAi = await ask("/v1/models")
     assert.deepEqual([openAi.status, JSON.parse(openAi.text).error.type], [503, "server_error"])
-    return "503 no_backend_available, in both shapes"
+    const koboldCpp = await ask("/api/v1/model")
+    assert.deepEqual([koboldCpp.status, JSON.parse(koboldCpp.text).detail.type], [503, "service_unavailable"])
+    return "503 no_backend_available, in all three shapes"
   })
   counter.server.close()
 
