@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import type { Deployment } from "kubernetes-types/apps/v1.d.ts"
+import type { Ingress } from "kubernetes-types/networking/v1.d.ts"
 import { parseAllDocuments } from "yaml"
 import packageJson from "../../package.json" with { type: "json" }
 import { routeTable } from "../../src/http/RouteTable.ts"
@@ -177,6 +178,17 @@ const main = (): void => {
       secretKeyRef: { name: "koboldcpp", key: "key" }
     })
     return "all are the service's, and come as they were written"
+  })
+
+  check("routes", () => {
+    const ingresses = render(everything).filter(({ kind }) => kind === "Ingress") as ReadonlyArray<Ingress>
+    const paths = ingresses.flatMap(({ spec }) => spec?.rules?.flatMap(({ http }) => http?.paths ?? []) ?? [])
+    const open = (route: string) => paths.some(({ path = "" }) => route === path || route.startsWith(`${path}/`))
+    const shut = Object.keys(routeTable).filter((route) => !open(route))
+    assert.deepEqual(shut.sort(), ["/metrics", "/ready"])
+    const names = ingresses.map(({ metadata }) => metadata?.name)
+    assert.equal(new Set(names).size, 2)
+    return `the ingress has all but ${shut.join(" and ")}, and batches have one of their own`
   })
 
   check("ending", () => {
