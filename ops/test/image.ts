@@ -143,11 +143,12 @@ const main = async (): Promise<void> => {
 
   const [simulatorPort, port] = await Promise.all([freePort(), freePort()])
   const simulator = program(["simulate", "--port", String(simulatorPort)])
-  const service = program([...Cmd], {
+  const settings = {
     PORT: String(port),
     KOBOLDCPP_API_URL: `http://127.0.0.1:${simulatorPort}/api`,
     AI_TICKET_AUTH_TOKEN: "letmein"
-  })
+  }
+  const service = program([...Cmd], settings)
   const url = `http://127.0.0.1:${port}`
   const ask = (prompt: string, tokens: number) =>
     fetch(`${url}/event`, {
@@ -209,9 +210,18 @@ const main = async (): Promise<void> => {
     assert.deepEqual(await answer, [200, "id"])
     assert.equal(await service.ended, 0, service.output())
     const took = performance.now() - asked
+    return `what was in hand is answered, and it exits with 0 after ${Math.round(took)} ms`
+  })
+
+  await check("two workers", async () => {
+    const several = program([...Cmd], { ...settings, AI_TICKET_WORKERS: "2" })
+    await until("The workers", async () => (await fetch(`${url}/ready`)).ok)
+    assert.deepEqual(await ask("Summarise", 8), [200, "id"])
+    process.kill(firstProcess(several.child.pid ?? 0), "SIGTERM")
+    assert.equal(await several.ended, 0, several.output())
     process.kill(firstProcess(simulator.child.pid ?? 0), "SIGTERM")
     assert.equal(await simulator.ended, 0, simulator.output())
-    return `what was in hand is answered, and it exits with 0 after ${Math.round(took)} ms`
+    return "answer, and end with 0"
   })
 
   await check("sizes", () => {
