@@ -17,6 +17,7 @@ import { Lifecycle } from "../services/Lifecycle.ts"
 import { monotonicMillis } from "../services/MonotonicClock.ts"
 import { RateLimit } from "../services/RateLimit.ts"
 import { Settings } from "../services/Settings.ts"
+import type { CacheControl } from "../services/Sharing.ts"
 import { Fellows } from "../services/workers/Fellows.ts"
 import { wentWrong } from "./FailureResponse.ts"
 
@@ -25,6 +26,8 @@ export interface BatchRequest {
   /** A remembered one: it may come before the event does. */
   readonly ending: Ending<CutShort>
   readonly timeout?: Duration.Input
+  /** What it says of answers that aren't its own. */
+  readonly cacheControl?: CacheControl
 }
 
 /** What is done with the single events of the batches that come over HTTP. */
@@ -48,13 +51,13 @@ export class BatchEvents extends Context.Service<
       /** All batches together leave half of the line to those who ask for one thing; each worker has a share of it. */
       const turns = yield* Semaphore.make(Math.max(1, Math.ceil(Math.max(slots, Math.floor(queueLimit / 2)) / workers)))
 
-      const ask = (event: unknown, { ending, timeout = requestTimeoutSeconds * 1000 }: BatchRequest) =>
+      const ask = (event: unknown, { ending, timeout = requestTimeoutSeconds * 1000, ...more }: BatchRequest) =>
         turns
           .withPermit(
             Effect.flatMap(monotonicMillis, (startedAt) => {
               const over = lifecycle.draining() ? new ShuttingDown() : comeTo(ending)
               return over === undefined
-                ? pipeline.onEvent(event, { ending, startedAt, timeout, patience: timeout })
+                ? pipeline.onEvent(event, { ...more, ending, startedAt, timeout, patience: timeout })
                 : Effect.fail(over)
             })
           )

@@ -8,15 +8,17 @@ import { resultLine } from "../domain/Batch.ts"
 import { type CutShort, errorBody, InvalidParameter } from "../domain/Failure.ts"
 import { isBlank } from "../domain/JsonLines.ts"
 import { Cancellations } from "../services/Cancellations.ts"
-import { CurrentRequest, ownerOf } from "../services/CurrentRequest.ts"
+import { CurrentRequest, ownerOf, type RequestRecord } from "../services/CurrentRequest.ts"
 import { either, none, remembered } from "../services/Ending.ts"
 import { usualConcurrency } from "../services/InferencePipeline.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { monotonicMillis } from "../services/MonotonicClock.ts"
 import { BatchEvents } from "./BatchEvents.ts"
 import { BodyLines } from "./BodyLines.ts"
+import { readCacheControl } from "./CacheControl.ts"
 import type { EventWriter } from "./EventWriter.ts"
 import { type BodyType, readTimeout, whyUnreadable, writeContinue } from "./RequestHead.ts"
+import { readPriority } from "./RequestPriority.ts"
 import { ResponseWriter } from "./ResponseWriter.ts"
 
 /** JSON Lines has no registered type, but several names. */
@@ -36,8 +38,8 @@ export const eventsRoute = HttpRouter.use((router) =>
     yield* router.add("POST", "/events", (request) =>
       lifecycle.work((shutdown) =>
         Effect.gen(function* () {
-          const { ordered, timeout } = yield* Effect.fromResult(readHead(request))
           const record = yield* CurrentRequest
+          const { ordered, ...asked } = yield* Effect.fromResult(readHead(request, record))
           const cancelled =
             record === undefined ? none : cancellations.endingOf({ owner: ownerOf(record), id: record.id })
           const ending = yield* remembered(either<CutShort, CutShort>(shutdown, cancelled))
@@ -62,7 +64,7 @@ export const eventsRoute = HttpRouter.use((router) =>
             Stream.tap(() => (taken++ === 0 || record === undefined ? Effect.void : events.count(record, ending))),
             Stream.mapEffect(
               ({ line, release }, index) =>
-                Effect.ensuring(events.answer(line, index, { ending, ...timeout }), Effect.sync(release)),
+                Effect.ensuring(events.answer(line, index, { ending, ...asked }), Effect.sync(release)),
               { concurrency: usualConcurrency, unordered: !ordered }
             )
           )
@@ -101,12 +103,15 @@ const headers = {
   connection: "close"
 }
 
-const readHead = (request: HttpServerRequest.HttpServerRequest) =>
+/** What the head says of each event, and of their order. */
+const readHead = ({ headers, url }: HttpServerRequest.HttpServerRequest, record: RequestRecord | undefined) =>
   Result.gen(function* () {
-    const timeout = yield* readTimeout(request.headers)
-    const ordered = yield* readOrdered(request.url)
-    const refused = whyUnreadable(request.headers, jsonLinesType)
-    return refused === undefined ? { ordered, timeout } : yield* Result.fail(refused)
+    const timeout = yield* readTimeout(headers)
+    yield* readPriority(headers["x-priority"], record)
+    const ordered = yield* readOrdered(url)
+    const refused = whyUnreadable(headers, jsonLinesType)
+    if (refused !== undefined) return yield* Result.fail(refused)
+    return { ordered, ...timeout, ...readCacheControl(headers["cache-control"]) }
   })
 
 const readOrdered = (target: string): Result.Result<boolean, InvalidParameter> => {

@@ -76,7 +76,10 @@ export class Inference extends Context.Service<
       const timer = yield* makeTimer
       const longest = Duration.seconds(requestTimeoutSeconds)
       const hedging = yield* makeHedging
-      const sharing = yield* makeSharing({ longestMillis: requestTimeoutSeconds * 1000, mostJoined: queueLimit })
+      const sharing = yield* makeSharing({
+        ...{ longestMillis: requestTimeoutSeconds * 1000, mostJoined: queueLimit },
+        told: metrics.shared
+      })
 
       const budgetOf = ({ startedAt, timeout }: EventOptions) => ({
         timer,

@@ -13,6 +13,13 @@ const attemptOutcomes = ["success", "aborted", "internal_error", ...backendError
 /** How an attempt at a backend ended. */
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
+const answerSources = ["hit", "joined", "miss", "bypassed"] as const
+/**
+ * Where an answer came from on a route that shares answers: one that was kept, a generation under way, a generation for
+ * it, or one that nobody else may have.
+ */
+export type AnswerSource = (typeof answerSources)[number]
+
 export interface HttpRequestRecord {
   /** One of the methods a server knows, or `other`. */
   readonly method: string
@@ -42,6 +49,8 @@ interface Recorder {
   readonly fallback: (backend: string) => void
   /** A second backend was asked beside a slow one: whether its answer was the first. */
   readonly hedge: (backend: string, outcome: "won" | "lost") => void
+  /** A request on a route that shares answers. */
+  readonly shared: (source: AnswerSource) => void
   readonly abort: (backend: string, outcome: "heard" | "failed") => void
   /** How to read the waiting line's state, which is done when the metrics are. */
   /** How the line stands, here and, in milliseconds to wait, as a whole; read at each scrape. */
@@ -113,6 +122,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   const retries = counter("backend_retries_total", "Attempts that repeated a failed one at the same endpoint")
   const fallbacks = counter("backend_fallbacks_total", "Times the next endpoint was tried after one had failed")
   const hedges = counter("backend_hedges_total", "Times a backend was asked beside a slow one, by who answered first")
+  const shared = counter("shared_answers_total", "Requests on routes that share answers, by where theirs came from")
   const aborts = counter("backend_aborts_total", "Generations aborted because nobody waited for them any more")
   const queueDepth = gauge("queue_depth", "Requests waiting for a slot")
   const expectedWait = gauge("queue_expected_wait_seconds", "How long a request that came now would wait for its slot")
@@ -126,6 +136,8 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
     "Time until the caller could read the first token: the whole answer, where it isn't streamed"
   )
   const overhead = slow("overhead_seconds", "Time of a request that was not spent with a backend")
+
+  for (const source of answerSources) shared.update({ source }, 0)
 
   let running = 0
   let lineCounts = () => ({ waiting: 0, inUse: 0 })
@@ -177,6 +189,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
     retry: (backend, endpoint) => retries.update({ backend, endpoint }, 1),
     fallback: (backend) => fallbacks.update({ backend }, 1),
     hedge: (backend, outcome) => hedges.update({ backend, outcome }, 1),
+    shared: (source) => shared.update({ source }, 1),
     abort: (backend, outcome) => aborts.update({ backend, outcome }, 1),
     readLine: (counts, wait) => {
       lineCounts = counts

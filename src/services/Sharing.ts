@@ -11,6 +11,7 @@ import { type AnswerCache, makeAnswerCache } from "./AnswerCache.ts"
 import { makeCoalesce } from "./Coalesce.ts"
 import { CurrentRequest, ownerOf, type RequestRecord } from "./CurrentRequest.ts"
 import { Deadline } from "./Deadline.ts"
+import type { AnswerSource } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 
 /** What a route lets equal requests share. */
@@ -38,7 +39,7 @@ export type CacheControl = "no-cache" | "no-store"
  * way. Equal are requests of the same client, unless the route shares between all, which are deterministic and ask the
  * backend for the same.
  */
-export const makeSharing = Effect.fnUntraced(function* ({ longestMillis, mostJoined }: SharingLimits) {
+export const makeSharing = Effect.fnUntraced(function* ({ longestMillis, mostJoined, told }: SharingOptions) {
   const coalesce = yield* makeCoalesce<Answer, InferenceFailure>()
   const bounded = makeBound(mostJoined)
   const stateOf = makeStates()
@@ -48,21 +49,29 @@ export const makeSharing = Effect.fnUntraced(function* ({ longestMillis, mostJoi
       const record = fiber.getRef(CurrentRequest)
       const now = () => millisOf(fiber.getRef(Clock.Clock))
       note(record, "miss")
-      if (cacheControl === "no-store" || !isDeterministic(request)) return run
+      if (cacheControl === "no-store" || !isDeterministic(request)) {
+        told("bypassed")
+        return run
+      }
       const { cache, number } = stateOf(route)
       const key = keyOf(request, route.share === "all" ? undefined : record)
       const kept = cacheControl === "no-cache" ? undefined : cache?.get(key, now())
       if (kept !== undefined) {
         note(record, "hit")
+        told("hit")
         return Effect.succeed(kept)
       }
       const keeping = cache === undefined ? run : Effect.tap(run, (answer) => keep(cache, key, answer, now))
-      if (route.coalesce !== true) return keeping
+      if (route.coalesce !== true) {
+        told("miss")
+        return keeping
+      }
       // One that waits with less priority must not hold up one with more.
       const flight = `${number} ${record?.priority ?? "normal"} ${key}`
       // The run is everybody's: it may take what the longest budget allows, and each who waits has his own.
       const patient = Effect.provideService(keeping, Deadline, now() + longestMillis)
       return coalesce(flight, patient, (answer, joined) => {
+        told(joined ? "joined" : "miss")
         if (!joined) return timed(answer, record, joined, now)
         note(record, "joined")
         return bounded(timed(answer, record, joined, now))
@@ -70,11 +79,13 @@ export const makeSharing = Effect.fnUntraced(function* ({ longestMillis, mostJoi
     })
 })
 
-export interface SharingLimits {
+export interface SharingOptions {
   /** The longest time budget that a request may have. */
   readonly longestMillis: number
   /** How many may wait at once for generations that others began: they stand in no line that would bound them. */
   readonly mostJoined: number
+  /** Where each answer comes from, for the metrics. */
+  readonly told: (source: AnswerSource) => void
 }
 
 /** So many at once, and a no for the rest. */

@@ -122,6 +122,7 @@ describe("POST /events", () => {
       { code: "invalid_request", headers: { "content-type": "text/plain" } },
       { code: "invalid_request", headers: { "content-encoding": "gzip" } },
       { code: "invalid_parameter", headers: { "x-request-timeout": "soon" } },
+      { code: "invalid_parameter", headers: { "x-priority": "urgent" } },
       { code: "invalid_parameter", headers: {}, query: "?ordered=maybe" }
     ] as const)("is refused as a whole with $code: $headers $query", ({ code, headers, ...rest }) =>
       Effect.gen(function* () {

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { WaitingLine } from "../../src/services/WaitingLine.ts"
+import { sendBatch } from "../support/BatchClient.ts"
 import { assertFailure, jsonIn, sendEvent } from "../support/Http.ts"
 import { startService } from "../support/Running.ts"
 import { eventually } from "../support/TestService.ts"
@@ -103,6 +104,37 @@ describe.concurrent("X-Priority", () => {
     Effect.gen(function* () {
       const order = yield* servedInOrder({}, {}, { low: { priority: "low" }, one: {}, two: { priority: "high" } })
       assert.deepStrictEqual(order, ["one", "two", "low"])
+    })
+  )
+
+  it.live("is that of every event of a batch", () =>
+    Effect.gen(function* () {
+      const { backend, context, url } = yield* startService(yield* tokenFile)
+      const { waiting } = Context.get(context, WaitingLine)
+      const depthIs = (depth: number) => Effect.repeat(waiting, { until: (now) => now === depth })
+      const headers = { "x-api-key": "urgent" }
+      backend.script({ chat: [{ hang: true }] })
+      const first = yield* Effect.forkChild(sendEvent(url, { content: "first" }, { headers: { "x-api-key": "other" } }))
+      yield* eventually(() => backend.calls.length === 1)
+      const events = [{ content: "batch" }, { content: "batch" }]
+      const batch = yield* Effect.forkChild(
+        sendBatch(url, events, { headers: { ...headers, "x-priority": "low" } }).pipe(Effect.scoped)
+      )
+      yield* depthIs(2)
+      const single = yield* Effect.forkChild(
+        sendEvent(url, { content: "single" }, { headers: { ...headers, "x-priority": "normal" } })
+      )
+      yield* depthIs(3)
+      for (let served = 1; served <= 4; served++) {
+        yield* eventually(() => backend.calls.length === served)
+        backend.release()
+      }
+      yield* Fiber.joinAll([first, single])
+      assert.strictEqual((yield* Fiber.join(batch)).lines().length, 2)
+      assert.deepStrictEqual(
+        backend.calls.map(({ prompt }) => prompt),
+        ["first", "single", "batch", "batch"]
+      )
     })
   )
 

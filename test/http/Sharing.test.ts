@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { sendBatch } from "../support/BatchClient.ts"
 import { jsonIn, send, sendEvent } from "../support/Http.ts"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
 import { eventually, testService } from "../support/TestService.ts"
@@ -92,6 +93,20 @@ describe("a route with a cache", () => {
       assert.notStrictEqual(other, id)
       assert.strictEqual(cacheOf(yield* ask({ "cache-control": "max-age=0, No-Cache" })), "miss")
       assert.strictEqual(cacheOf(yield* ask({ "cache-control": "no-store" })), "miss")
+      assert.strictEqual(backend.calls.length, 3)
+    })
+  )
+
+  it.live("gives the events of a batch what was kept, unless it says that it wants none of it", () =>
+    Effect.gen(function* () {
+      const { ask, backend, url } = yield* sharing({ cache: {} })
+      yield* ask()
+      const event = { content: { prompt: "p", temperature: 0 } }
+      const batch = (headers: Readonly<Record<string, string>>) => sendBatch(url, [event], { headers })
+      assert.strictEqual((yield* batch({})).lines()[0]?.["completion"], "from chat")
+      assert.strictEqual(backend.calls.length, 1)
+      yield* batch({ "cache-control": "no-cache" })
+      yield* batch({ "cache-control": "no-store" })
       assert.strictEqual(backend.calls.length, 3)
     })
   )

@@ -66,7 +66,7 @@ describe("the page of metrics", () => {
               "backend_breaker_state",
               "tokens_total"
             ],
-            ...["time_to_first_token_seconds", "overhead_seconds"]
+            ...["time_to_first_token_seconds", "overhead_seconds", "shared_answers_total"]
           ]
             .map((name) => `${namespace}_${name}`)
             .sort()
@@ -126,7 +126,8 @@ describe("the page of metrics", () => {
         backend: ["koboldcpp"],
         outcome: ["success", "aborted", "heard", "failed", ...Object.keys(errorCatalogue)],
         state: ["closed", "half_open", "open"],
-        direction: ["input", "output"]
+        direction: ["input", "output"],
+        source: ["hit", "joined", "miss", "bypassed"]
       }
       for (const { labels } of parseMetrics(yield* metrics.render)) {
         for (const [label, value] of Object.entries(labels)) {

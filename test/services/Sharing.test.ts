@@ -6,6 +6,7 @@ import type { RouteEntry } from "../../src/domain/Configuration.ts"
 import { failsWith, type Outcome, says } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
 import { from, inferenceOver, named } from "../support/PoolHarness.ts"
+import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 
 const greedy = { prompt: "p", temperature: 0 }
 
@@ -234,6 +235,28 @@ describe("an answer that was given", () => {
       assert.strictEqual(yield* attemptsAfter(plan({ ...route }, "one")), 1)
       assert.strictEqual(yield* attemptsAfter(plan({ ...route, cache: { ...cache, max_entries: 11 } }, "one")), 2)
       assert.strictEqual(yield* attemptsAfter(plan({ ...route, cache: { ...cache, max_entries: 11 } }, "two")), 3)
+    })
+  )
+})
+
+describe("the metrics", () => {
+  it.effect("tell where each answer came from, on routes that share theirs and on no others", () =>
+    Effect.gen(function* () {
+      const slow = Effect.delay(says("yes", { finishReason: "stop" }), "1 second")
+      const { ask, metrics } = yield* over({ models: ["shared"], coalesce: true, cache }, [slow])
+      const asked = { ...greedy, model: "shared" }
+      const fibers = [
+        ...(yield* Effect.forEach([1, 2, 3], () => forked(ask(asked)))),
+        yield* forked(ask({ ...asked, temperature: 1 })),
+        yield* forked(ask(asked, { cacheControl: "no-store" })),
+        yield* forked(ask(greedy))
+      ]
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.joinAll(fibers)
+      yield* ask(asked)
+      const samples = parseMetrics(yield* metrics.render)
+      const counted = (source: string) => sampleValue(samples, "ai_ticket_shared_answers_total", { source })
+      assert.deepStrictEqual(["hit", "joined", "miss", "bypassed"].map(counted), [1, 2, 1, 2])
     })
   )
 })
