@@ -48,7 +48,9 @@ const BackendEntry = Schema.Struct({
   timeouts: withDefault(
     Schema.Struct({
       /** For a whole answer, or the first token of a stream: then the next backend is asked. */
-      answer_seconds: Schema.optionalKey(seconds)
+      answer_seconds: Schema.optionalKey(seconds),
+      /** For a connection to be there; 3 seconds if not given. */
+      connect_seconds: Schema.optionalKey(seconds)
     }),
     {}
   )

@@ -21,16 +21,16 @@ export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: Conf
     const { kind, model, name, priority, timeouts, url, weight } = entry
     const slots = entry.slots ?? (kind === "koboldcpp" ? koboldcppSlots : parallelSlots)
     const target = {
+      ...{ connectMillis: millisOf(timeouts.connect_seconds) },
       ...{ name, slots, url: url.replace(/\/+$/, "").replace(/\/api$/, ""), key: keys.get(name) },
       ...(model === undefined ? {} : { model })
     }
-    const answerMillis = timeouts.answer_seconds === undefined ? undefined : timeouts.answer_seconds * 1000
     const backend = yield* adapters[kind](target)
     return {
       backend,
       slots,
       tier: priority,
-      answerMillis,
+      answerMillis: millisOf(timeouts.answer_seconds),
       weight,
       fingerprint: fingerprintOf(entry, slots, keys)
     } satisfies LaneOptions
@@ -72,3 +72,6 @@ export const initialPlan = Effect.gen(function* () {
 })
 
 const digestOf = (secret: Redacted.Redacted): string => hash("sha256", Redacted.value(secret))
+
+const millisOf = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : seconds * 1000

@@ -53,6 +53,8 @@ export interface BackendTarget {
   readonly url: string
   /** Generations at once. */
   readonly slots: number
+  /** How long a connection to it may take to be there; a few seconds if not given. */
+  readonly connectMillis?: number | undefined
   /** What it wants to be shown, if it wants anything. */
   readonly key?: Redacted.Redacted | undefined
   /** The model it is asked for, whatever a request says. */

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { deafPort } from "../support/DeafPort.ts"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
 import { eventually, jsonOf, postEvent, testService } from "../support/TestService.ts"
 
@@ -41,6 +42,26 @@ describe("a file of backends", () => {
       assert.strictEqual(yield* answeredBy(service.url, { content: { prompt: "p", model: "tiny-1" } }), "small")
       assert.strictEqual(other.calls[0]?.body["model"], "tiny-1")
       other.script({ chat: [{ status: 400 }], completion: [{ status: 400 }], generate: [{ status: 400 }] })
+    })
+  )
+
+  it.live("says of each backend how long a connection to it may take", () =>
+    Effect.gen(function* () {
+      const { entry, path, write } = yield* setUp
+      const url = yield* deafPort
+      const within = (seconds: number) => `    timeouts: { connect_seconds: ${seconds} }\n`
+      write(
+        `backends:\n${entry("hasty", url, within(0.1))}${entry("patient", url, within(0.3))}routes:\n` +
+          ["hasty", "patient"].map((name) => `  - { models: [${name}], backends: [${name}] }\n`).join("")
+      )
+      const none = { AI_TICKET_RETRY_BUDGET_PERCENT: "0", AI_TICKET_RETRY_BUDGET_PER_SECOND: "0" }
+      const service = yield* testService({ AI_TICKET_CONFIG: path, ...none })
+      const detailsFor = (model: string) =>
+        Effect.flatMap(postEvent(service.url, { content: { prompt: "p", model } }), jsonOf).pipe(
+          Effect.map((body) => body["details"])
+        )
+      assert.strictEqual(yield* detailsFor("hasty"), "hasty, chat: no connection within 0.1 seconds")
+      assert.strictEqual(yield* detailsFor("patient"), "patient, chat: no connection within 0.3 seconds")
     })
   )
 

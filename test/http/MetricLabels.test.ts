@@ -18,6 +18,7 @@ const closed: Readonly<Record<string, ReadonlySet<string>>> = {
   outcome: new Set(["success", "aborted", "heard", "failed", "won", "lost", ...Object.keys(errorCatalogue)]),
   state: new Set(["closed", "half_open", "open"]),
   direction: new Set(["input", "output"]),
+  source: new Set(["hit", "joined", "miss", "bypassed"]),
   fate: new Set(["delivered", "wasted"])
 }
 

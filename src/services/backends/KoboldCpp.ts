@@ -23,12 +23,12 @@ const statusTimeout = "2 seconds"
  * `genkey` of its own, and an attempt that nobody waits for any more is aborted by that key, before the next request
  * may use the slot.
  */
-export const make = Effect.fnUntraced(function* ({ key, model, name, slots, url }: BackendTarget) {
+export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, name, slots, url }: BackendTarget) {
   const ids = yield* Ids
   const fellows = yield* Fellows
   const transport = yield* Transport
   const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
-  const target = { base: url, slots }
+  const target = { base: url, slots, connectMillis }
   const callTo = (path: string, body?: object) =>
     body === undefined
       ? { method: "GET" as const, target, path, headers }

@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { counted } from "../../domain/Counted.ts"
 import type { CutShort } from "../../domain/Failure.ts"
 import { brokenConnection, whyUnreached } from "../SocketErrors.ts"
 import { type ChunkReader, readChunks } from "./ChunkReader.ts"
@@ -14,7 +15,8 @@ export const maxAnswerBytes = 16 * 1024 * 1024
 /** Room beside the generations for aborts and status calls: KoboldCpp hangs at 24 open connections. */
 const sideConnections = 8
 
-const connectTimeoutMillis = 3_000
+/** How long a connection may take to be there, where nothing else is said. */
+const usualConnectMillis = 3_000
 
 /** Where calls go: one of the few places that the settings name. */
 export interface Target {
@@ -22,6 +24,8 @@ export interface Target {
   readonly base: string
   /** Generations at once, which makes connections at once: beside them there is room for aborts and questions. */
   readonly slots: number
+  /** How long a connection may take to be there; 3 seconds if not given. */
+  readonly connectMillis?: number | undefined
 }
 
 /** One call to a backend. */
@@ -85,10 +89,10 @@ export class Transport extends Context.Service<
           for (const agent of agents) agent.destroy()
         })
       )
-      const optionsFor = ({ base, slots }: Target): Http.RequestOptions => {
+      const optionsFor = ({ base, connectMillis = usualConnectMillis, slots }: Target): Http.RequestOptions => {
         const { hostname, pathname, port, protocol } = new URL(base)
         // A connection for each call: KoboldCpp closes it anyway, and one kept by a proxy may be dead when it is used again.
-        const limits = { keepAlive: false, maxSockets: slots + sideConnections, timeout: connectTimeoutMillis }
+        const limits = { keepAlive: false, maxSockets: slots + sideConnections, timeout: connectMillis }
         const agent = protocol === "https:" ? new Https.Agent(limits) : new Http.Agent(limits)
         agents.add(agent)
         return {
@@ -152,7 +156,10 @@ const exchange = <A>(
     // However it ends: a switch of protocols, say, brings neither an error nor a response.
     request.on("close", fail)
     // Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes.
-    request.on("timeout", () => request.socket?.connecting === true && request.destroy(connectTimeout))
+    request.on("timeout", () => {
+      const { connectMillis = usualConnectMillis } = call.target
+      if (request.socket?.connecting === true) request.destroy(new ConnectTimeout(connectMillis))
+    })
     request.on("response", (response) => onResponse(response, fail, resume))
     request.end(text)
     return Effect.sync(() => request.destroy())
@@ -176,14 +183,18 @@ const readWhole = (response: Http.IncomingMessage, fail: (error: unknown) => voi
 /** Drops a byte order mark. */
 const utf8 = new TextDecoder()
 
-const connectTimeout = new Error("no connection within 3 seconds")
+class ConnectTimeout extends Error {
+  constructor(millis: number) {
+    super(`no connection within ${counted(millis / 1000, "second")}`)
+  }
+}
 const oversized = new Error("its answer is larger than any answer should be")
 
 /** What a call comes to whose answer is not read to its end. */
 export const oversizedAnswer: BrokenCall = { reached: true, oversized: true, reason: oversized.message }
 
 const describe = (error: unknown): BrokenCall => {
-  if (error === connectTimeout) return { reached: false, oversized: false, reason: connectTimeout.message }
+  if (error instanceof ConnectTimeout) return { reached: false, oversized: false, reason: error.message }
   if (error === oversized) return oversizedAnswer
   const absent = whyUnreached(error)
   return { reached: absent === undefined, oversized: false, reason: absent ?? brokenConnection }

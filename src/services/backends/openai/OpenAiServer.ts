@@ -16,10 +16,10 @@ const statusTimeout = "2 seconds"
  *
  * They generate in parallel, and stop when the connection closes: an abort is no call of its own.
  */
-export const make = Effect.fnUntraced(function* ({ key, model, name, slots, url }: BackendTarget) {
+export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, name, slots, url }: BackendTarget) {
   const transport = yield* Transport
   const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
-  const target = { base: url, slots }
+  const target = { base: url, slots, connectMillis }
   const callTo: AttemptParts["callTo"] = (path, body) =>
     body === undefined ? { method: "GET", target, path, headers } : { method: "POST", target, path, headers, body }
   const parts: AttemptParts = {
