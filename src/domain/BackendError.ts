@@ -40,7 +40,9 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
   reason: Schema.String,
   remedy: Schema.Literals(["retry", "next", "absent", "give up"]),
   /** The least wait the backend asked for. */
-  retryAfterMillis: Schema.optionalKey(Schema.Finite)
+  retryAfterMillis: Schema.optionalKey(Schema.Finite),
+  /** It was given up for taking too long. */
+  late: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message() {
     return messages[this.code]

@@ -53,6 +53,11 @@ const BackendEntry = Schema.Struct({
       connect_seconds: Schema.optionalKey(seconds)
     }),
     {}
+  ),
+  /** When it is asked how it is, unless its answers say so; `false` for one that can't tell while it generates. */
+  probe: withDefault(
+    Schema.Union([Schema.Literal(false), Schema.Struct({ every_seconds: withDefault(seconds, 10) })]),
+    { every_seconds: 10 }
   )
 })
 export type BackendEntry = typeof BackendEntry.Type

@@ -6,6 +6,7 @@ import type { LaneOptions, Plan } from "./Backends.ts"
 import * as KoboldCpp from "./backends/KoboldCpp.ts"
 import * as OpenAiServer from "./backends/openai/OpenAiServer.ts"
 import { type ConfigFile, readConfigFile } from "./ConfigFile.ts"
+import { usualProbeMillis } from "./Health.ts"
 import { definitions, Settings } from "./Settings.ts"
 
 /** Requests at once at a server that generates several texts in parallel, where nothing else is said. */
@@ -18,7 +19,7 @@ const adapters = { koboldcpp: KoboldCpp.make, openai: OpenAiServer.make } as con
 export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: ConfigFile) {
   const { slots: koboldcppSlots } = yield* Settings
   const laneOf = Effect.fnUntraced(function* (entry: BackendEntry) {
-    const { kind, model, name, priority, timeouts, url, weight } = entry
+    const { kind, model, name, priority, probe, timeouts, url, weight } = entry
     const slots = entry.slots ?? (kind === "koboldcpp" ? koboldcppSlots : parallelSlots)
     const target = {
       ...{ connectMillis: millisOf(timeouts.connect_seconds) },
@@ -32,6 +33,7 @@ export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: Conf
       tier: priority,
       answerMillis: millisOf(timeouts.answer_seconds),
       weight,
+      ...(probe === false ? {} : { probeMillis: probe.every_seconds * 1000 }),
       fingerprint: fingerprintOf(entry, slots, keys)
     } satisfies LaneOptions
   })
@@ -61,10 +63,7 @@ export const initialPlan = Effect.gen(function* () {
   const open = (url: string, at: number) =>
     Effect.map(
       KoboldCpp.make({ name: at === 0 ? "koboldcpp" : `koboldcpp-${at + 1}`, url, key, slots }),
-      (backend) => ({
-        backend,
-        slots
-      })
+      (backend) => ({ backend, slots, probeMillis: usualProbeMillis })
     )
   const [first, ...rest] = koboldcppApiUrl
   const lanes = [yield* open(first, 0), ...(yield* Effect.forEach(rest, (url, at) => open(url, at + 1)))] as const

@@ -1,21 +1,26 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
-import type * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type RouteEntry, routeMatches } from "../domain/Configuration.ts"
-import { type Breaker, layerBreakers, makeBreaker } from "./Breaker.ts"
+import { type Breaker, makeBreaker } from "./Breaker.ts"
+import { Breakers } from "./Breakers.ts"
+import { type Health, makeHealth } from "./Health.ts"
 import type { InferenceBackend } from "./InferenceBackend.ts"
 import { type LaneLoad, makeLaneLoad } from "./LaneLoad.ts"
 import { Metrics } from "./Metrics.ts"
+import { monotonicMillis } from "./MonotonicClock.ts"
+import { keepProbing } from "./Probing.ts"
 
 /** A backend in use, and how it may be used. */
 export interface Lane {
   readonly backend: InferenceBackend
   readonly breaker: Breaker
+  readonly health: Health
   readonly load: LaneLoad
   /** Requests at once. */
   readonly slots: number
@@ -34,6 +39,8 @@ export interface LaneOptions {
   readonly tier?: number
   readonly weight?: number
   readonly answerMillis?: number | undefined
+  /** How long it may go unheard before it is asked how it is, in milliseconds; it never is if not given. */
+  readonly probeMillis?: number | undefined
   /** What its settings say: a lane whose fingerprint stays is kept, with all that it has in hand. */
   readonly fingerprint?: string
 }
@@ -45,6 +52,13 @@ export interface Plan {
 }
 
 export type Lanes = readonly [Lane, ...ReadonlyArray<Lane>]
+
+/** A lane, and what has to be ended with it. */
+interface Held {
+  readonly scope: Scope.Closeable
+  readonly fingerprint: string | undefined
+  readonly probing: Fiber.Fiber<never> | undefined
+}
 
 /** The backends in use. */
 export class Backends extends Context.Service<
@@ -64,32 +78,38 @@ export class Backends extends Context.Service<
   /** Those backends to begin with, each behind a breaker of its own. */
   static readonly layer = <E, R>(
     initial: Effect.Effect<Plan, E, R>
-  ): Layer.Layer<Backends, E, Exclude<Exclude<R, Scope.Scope>, CircuitBreaker.CircuitBreaker> | Metrics> =>
+  ): Layer.Layer<Backends, E, Exclude<Exclude<R, Scope.Scope>, Breakers> | Metrics> =>
     Layer.effect(
       Backends,
       Effect.gen(function* () {
         const metrics = yield* Metrics
         const outer = yield* Effect.scope
-        const context = yield* Effect.context<CircuitBreaker.CircuitBreaker | Metrics>()
+        const context = yield* Effect.context<Breakers | Metrics>()
         const ticks = yield* PubSub.sliding<void>(1)
-        const held = new Map<Lane, { readonly scope: Scope.Closeable; readonly fingerprint: string | undefined }>()
+        const held = new Map<Lane, Held>()
+        let opened = 0
 
         const open = Effect.fnUntraced(function* (options: LaneOptions) {
-          const { answerMillis, backend, fingerprint, slots, tier = 1, weight = 1 } = options
+          const { answerMillis, backend, fingerprint, probeMillis, slots, tier = 1, weight = 1 } = options
           const scope = yield* Scope.fork(outer)
           metrics.announce(
             backend.name,
             backend.endpoints.map(({ name }) => name)
           )
-          const breaker = yield* Scope.provide(makeBreaker(backend.name), scope)
+          opened += 1
+          const health = makeHealth(yield* monotonicMillis, probeMillis)
+          const made = makeBreaker({
+            ...{ backend: backend.name, key: `${opened}`, health, probed: probeMillis !== undefined },
+            turned: PubSub.publish(ticks, undefined)
+          })
+          const breaker = yield* Scope.provide(made, scope)
           const load = makeLaneLoad({ slots, weight })
-          const lane: Lane = { backend, breaker, load, slots, tier, weight, answerMillis }
-          yield* Effect.forkIn(
-            Stream.runForEach(breaker.turns, () => PubSub.publish(ticks, undefined)),
-            scope,
-            { startImmediately: true }
-          )
-          held.set(lane, { scope, fingerprint })
+          const lane: Lane = { backend, breaker, health, load, slots, tier, weight, answerMillis }
+          const probing =
+            probeMillis === undefined
+              ? undefined
+              : yield* Effect.forkIn(keepProbing({ backend, breaker, health }), scope)
+          held.set(lane, { scope, fingerprint, probing })
           return lane
         })
 
@@ -102,9 +122,14 @@ export class Backends extends Context.Service<
         }
 
         /** Lets go of a lane when nobody uses it any more. */
-        const retire = (lane: Lane, scope: Scope.Closeable) => {
+        const retire = (lane: Lane, { probing, scope }: Held) => {
           held.delete(lane)
-          return Effect.forkIn(Effect.andThen(lane.load.idle.await, Scope.close(scope, Exit.void)), outer)
+          // Nobody asks for its health any more.
+          const over = Effect.andThen(
+            probing === undefined ? Effect.void : Fiber.interrupt(probing),
+            lane.load.idle.await
+          )
+          return Effect.forkIn(Effect.andThen(over, Scope.close(scope, Exit.void)), outer)
         }
 
         const lanesOf = Effect.fnUntraced(function* ({ lanes: [first, ...rest] }: Plan) {
@@ -144,7 +169,7 @@ export class Backends extends Context.Service<
                   const left = [...held].filter(([lane]) => !fresh.includes(lane))
                   routes = next.routes.map((route) => keptRoute(route, fresh))
                   lanes = fresh
-                  for (const [lane, { scope }] of left) yield* retire(lane, scope)
+                  for (const [lane, kept] of left) yield* retire(lane, kept)
                   yield* PubSub.publish(ticks, undefined)
                 })
               ),
@@ -152,7 +177,7 @@ export class Backends extends Context.Service<
             )
         })
       })
-    ).pipe(Layer.provide(layerBreakers))
+    ).pipe(Layer.provide(Breakers.layer))
 }
 
 const laneNamed = (lanes: Lanes, name: string) => lanes.find(({ backend }) => backend.name === name)

@@ -1,38 +1,26 @@
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import type { BackendError } from "../domain/BackendError.ts"
+import { BackendError } from "../domain/BackendError.ts"
 import { NoBackendAvailable } from "../domain/Failure.ts"
-import { type BreakerState, Metrics } from "./Metrics.ts"
-import { withMonotonicTime } from "./MonotonicClock.ts"
-
-/** A time of day that is set back must not keep a breaker open. */
-const monotonicStore = Layer.effect(
-  CircuitBreaker.CircuitBreakerStore,
-  Effect.map(CircuitBreaker.CircuitBreakerStore, ({ admit, record, state }) => ({
-    admit: (key) => withMonotonicTime(admit(key)),
-    record: (outcome) => withMonotonicTime(record(outcome)),
-    state: (key) => withMonotonicTime(state(key))
-  }))
-).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
-
-/** Requests in a row that must fail at a backend, retries and fallbacks included, before it counts as down. */
-const failuresToOpen = 10
-
-/** Effect's breakers, one for each key, with the policy that all backends share. */
-export const layerBreakers = CircuitBreaker.layer({
-  tripPolicy: CircuitBreaker.consecutive(failuresToOpen),
-  openDuration: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
-}).pipe(Layer.provide(monotonicStore))
+import { Breakers } from "./Breakers.ts"
+import { Deadline } from "./Deadline.ts"
+import type { Ending } from "./Ending.ts"
+import type { Health } from "./Health.ts"
+import { type BreakerState, Metrics, type ProbeOutcome } from "./Metrics.ts"
+import { millisOf } from "./MonotonicClock.ts"
 
 /**
  * The breaker in front of a backend. While it is open a request is told so at once, instead of standing in line for a
- * backend that is down; after 1 to 30 seconds one request is let through to see.
+ * backend that is down.
+ *
+ * After 1 to 30 seconds somebody is let through to see. Where the backend is probed that is a probe: a backend that probes
+ * had found silent is up again when one is answered, and one that failed at its requests gets one of them then. Where it
+ * isn't probed it gets a request at once.
  *
  * Only what tells of the backend's health counts: a refused request or an odd answer does not.
  */
@@ -43,51 +31,166 @@ export interface Breaker {
   readonly state: Effect.Effect<BreakerState>
   /** Fails while nothing would be let through: for asking before standing in line. */
   readonly check: Effect.Effect<void, NoBackendAvailable>
-  /** Ticks whenever it turns. */
-  readonly turns: Stream.Stream<void>
+  /** Lets a probe through, which says whether the backend answered; undefined where a request has been let through to see. */
+  readonly probe: (answers: Effect.Effect<boolean>) => Effect.Effect<ProbeOutcome | undefined>
+  /** For how many milliseconds it lets nobody through; undefined while it isn't open. */
+  readonly openFor: Effect.Effect<number | undefined>
+  /** Comes when probes find that the backend has fallen silent: what is in hand there won't be answered either. */
+  readonly lost: Ending<BackendError>
 }
 
+/** What a breaker is made for. */
+export interface BreakerOptions {
+  /** The backend's name, for the log and the metrics. */
+  readonly backend: string
+  /** This breaker's alone: another backend may have had the name before. */
+  readonly key: string
+  readonly health: Health
+  /** Whether the backend is probed. */
+  readonly probed: boolean
+  /** Run when somebody may go through who might not before, or the other way round. */
+  readonly turned: Effect.Effect<unknown>
+}
+
+/** A request whose time was up counts as met with silence if the backend had at least so much of it. */
+const patienceMillis = 30_000
+
 /** The breaker of one backend, for as long as the scope is open. */
-export const makeBreaker = Effect.fnUntraced(function* (key: string) {
-  const breaker = yield* CircuitBreaker.CircuitBreaker
+export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, probed, turned }: BreakerOptions) {
+  const { failures, silences } = yield* Breakers
   const metrics = yield* Metrics
-  const transitions = Stream.filter(breaker.transitions, (transition) => transition.key === key)
+  const inHand = new Set<(error: BackendError) => void>()
+  let failedAt: "a request" | "a probe" = "a request"
+  let probing = false
+  /** As of the last turn: requests, which can't afford a look, must not be let through instead of a probe. */
+  let closedToRequests = false
 
-  yield* transitions.pipe(
-    Stream.runForEach(({ to }) => Effect.logWarning(`Backend ${key}: the breaker is ${states[to]}`)),
-    Effect.forkScoped({ startImmediately: true })
-  )
+  const stored = Effect.orDie(failures.state(key))
+  for (const { transitions } of [failures, silences]) {
+    yield* transitions.pipe(
+      Stream.filter((transition) => transition.key === key),
+      Stream.runForEach(({ from, to }) =>
+        Effect.gen(function* () {
+          // Each probe of a backend that is down turns it twice.
+          const told = !probed || from === "Closed" || to === "Closed"
+          if (told) yield* Effect.logWarning(`Backend ${backend}: the breaker is ${states[to]}`)
+          // There may have been another turn since.
+          closedToRequests = probed && (yield* stored)._tag === "Open"
+          health.sooner.openUnsafe()
+          yield* turned
+        })
+      ),
+      Effect.forkScoped({ startImmediately: true })
+    )
+  }
 
-  const stored = Effect.orDie(breaker.state(key))
-  // Its time over, an open breaker is waiting for the one request that will show: it must not be kept away.
-  const state = Effect.map(stored, (now) =>
-    now._tag === "Open" && Duration.isZero(now.retryAfter) ? "half_open" : states[now._tag]
-  )
-  metrics.readBreaker(key, state)
+  // Its time over, an open breaker that waits for a request must not keep it away; a probe comes by itself.
+  const shut = (now: CircuitBreaker.State) => now._tag === "Open" && (probed || !Duration.isZero(now.retryAfter))
+  /** A probe on its way lets nobody else through. */
+  const halfOpen = () => (probing ? "open" : "half_open")
+  const state = Effect.map(stored, (now) => (now._tag === "Closed" ? "closed" : shut(now) ? "open" : halfOpen()))
+  metrics.readBreaker(backend, state)
 
-  const check = Effect.flatMap(stored, (now) =>
-    now._tag === "Open" && !Duration.isZero(now.retryAfter) ? Effect.fail(unavailable(now.retryAfter)) : Effect.void
-  )
-  const guard: Breaker["guard"] = (self) =>
-    breaker
-      .execute(self, { key, classify: judge })
-      .pipe(
+  const check = Effect.flatMap(stored, (now) => {
+    if (now._tag === "Open" && shut(now)) return Effect.fail(unavailable(now.retryAfter))
+    return now._tag === "HalfOpen" && probing ? Effect.fail(unavailable(Duration.zero)) : Effect.void
+  })
+
+  /** Notes how a request ended; whether it was met with silence. */
+  const note = (exit: Exit.Exit<unknown, Refusal>, now: number, deadline: number, start: number): boolean => {
+    if (Exit.isSuccess(exit)) {
+      health.good(now)
+      return false
+    }
+    const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+    const timedOut = Exit.hasInterrupts(exit) && now >= deadline && now - start >= patienceMillis
+    if (!timedOut && (error?._tag !== "BackendError" || !isUnwell(error))) return false
+    failedAt = "a request"
+    health.bad(now)
+    return timedOut || (error?._tag === "BackendError" && error.late === true)
+  }
+
+  const strike = Effect.ignore(silences.execute(Effect.fail(silence), { key }))
+
+  const guard: Breaker["guard"] = <A, R>(self: Effect.Effect<A, BackendError, R>) =>
+    Effect.withFiber<A, BackendError | NoBackendAvailable, R>((fiber) => {
+      if (closedToRequests) return Effect.fail(unavailable(Duration.zero))
+      const clock = fiber.getRef(Clock.Clock)
+      const start = millisOf(clock)
+      return failures.execute(self, { key, classify: judge }).pipe(
+        Effect.onExit((exit) => (note(exit, millisOf(clock), fiber.getRef(Deadline), start) ? strike : Effect.void)),
         Effect.catchTag("CircuitBreakerError", ({ reason }) =>
-          Effect.fail(unavailable(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.seconds(1)))
+          Effect.fail(unavailable(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.zero))
         )
       )
-  return { state, check, guard, turns: Stream.map(transitions, () => undefined) } satisfies Breaker
+    })
+
+  /** That it answers is no answer to what it failed at, unless that was a probe. */
+  const judgeProbe = (exit: Exit.Exit<unknown, unknown>): CircuitBreaker.Outcome => {
+    if (Exit.isFailure(exit)) return CircuitBreaker.failure()
+    return failedAt === "a probe" ? CircuitBreaker.success : CircuitBreaker.ignored
+  }
+
+  const probe = Effect.fnUntraced(function* (answers: Effect.Effect<boolean>) {
+    const asked = Effect.flatMap(answers, (answered) => (answered ? Effect.void : Effect.fail(silence)))
+    const exit = yield* Effect.exit(silences.execute(asked, { key, classify: judgeProbe }))
+    const now = yield* Effect.clockWith((clock) => Effect.succeed(millisOf(clock)))
+    health.probed(now)
+    if (Exit.isSuccess(exit)) {
+      health.good(now)
+      return "answered"
+    }
+    if (Option.getOrUndefined(Exit.findErrorOption(exit)) !== silence) return undefined
+    failedAt = "a probe"
+    health.bad(now)
+    if ((yield* stored)._tag === "Open") for (const end of inHand) end(lostAt(backend))
+    return "failed"
+  })
+
+  return {
+    ...{ check, guard, state },
+    openFor: Effect.map(stored, (now) => (now._tag === "Open" ? Duration.toMillis(now.retryAfter) : undefined)),
+    lost: (end) => {
+      inHand.add(end)
+      return () => void inHand.delete(end)
+    },
+    probe: (answers) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          probing = true
+        }),
+        () => probe(answers),
+        () =>
+          Effect.suspend(() => {
+            probing = false
+            return turned
+          })
+      )
+  } satisfies Breaker
 })
 
+type Refusal = BackendError | CircuitBreaker.CircuitBreakerError
+
+const silence = "silence"
+
+const isUnwell = ({ code }: BackendError) => code === "api_connection_error" || code === "api_server_error"
+
+/** What is late counts elsewhere. */
 const judge = (exit: Exit.Exit<unknown, BackendError>): CircuitBreaker.Outcome => {
   if (Exit.isSuccess(exit)) return CircuitBreaker.success
   const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-  const unwell = error?.code === "api_connection_error" || error?.code === "api_server_error"
-  if (!unwell) return CircuitBreaker.ignored
+  if (error === undefined || error.late === true || !isUnwell(error)) return CircuitBreaker.ignored
   return CircuitBreaker.failure(error.retryAfterMillis === undefined ? {} : { retryAfter: error.retryAfterMillis })
 }
 
+const lostAt = (backend: string) =>
+  new BackendError({
+    ...{ code: "api_connection_error", backend, endpoint: "any", remedy: "retry" },
+    reason: "it has stopped answering"
+  })
+
 const states = { Closed: "closed", HalfOpen: "half_open", Open: "open" } as const
 
+/** A second where nobody knows: as soon as somebody has been let through. */
 const unavailable = (retryAfter: Duration.Duration) =>
-  new NoBackendAvailable({ retryAfterMillis: Duration.toMillis(retryAfter) })
+  new NoBackendAvailable({ retryAfterMillis: Duration.isZero(retryAfter) ? 1000 : Duration.toMillis(retryAfter) })

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -15,7 +16,7 @@ import { decodeEvent, type InferenceEvent } from "../domain/Event.ts"
 import type { CutShort, InferenceFailure } from "../domain/Failure.ts"
 import type { AnswerPart, GenerationRequest } from "../domain/Generation.ts"
 import { makeAttempts } from "./Attempts.ts"
-import { failing, inTime, type RunFailure } from "./BackendFailed.ts"
+import { failing, type RunFailure } from "./BackendFailed.ts"
 import { Backends, type Lane } from "./Backends.ts"
 import { contentLog } from "./ContentLog.ts"
 import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
@@ -23,6 +24,7 @@ import { AlsoTold, alsoTelling, type Ending, either, endedBy } from "./Ending.ts
 import { exhausted, type FailedBefore } from "./FailedBefore.ts"
 import { makeHedging } from "./Hedge.ts"
 import { Ids } from "./Ids.ts"
+import type { Parts } from "./InferenceBackend.ts"
 import type { Suits } from "./LaneChoice.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
@@ -127,7 +129,7 @@ export class Inference extends Context.Service<
         budget.deposit(start)
         const ask = (lane: Lane) => {
           const { backend } = lane
-          return failing(lane, inTime(lane, attempts.whole(backend, request))).pipe(
+          return failing(lane, attempts.whole(backend, request), lanes().length > 1).pipe(
             Effect.map(({ endpoint, generation }): Answer => {
               metrics.firstToken(backend.name, millisOf(clock) - start)
               if (generation.usage !== undefined) {
@@ -167,9 +169,9 @@ export class Inference extends Context.Service<
             Effect.gen(function* () {
               const { lane, slot } = yield* line.enter(suits)
               const { backend } = lane
-              const streamed = inTime(lane, attempts.streamed(backend, request, ending))
-              const begun = yield* Effect.provideService(failing(lane, streamed), Slot, slot)
-              return { ...begun, backend: backend.name }
+              const streamed = attempts.streamed(backend, request, ending)
+              const begun = yield* Effect.provideService(failing(lane, streamed, lanes().length > 1), Slot, slot)
+              return { ...begun, backend: backend.name, parts: livelyParts(lane, begun.parts) }
             })
           )
         )
@@ -243,6 +245,16 @@ const scopedUnlessBegun = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect
       )
     )
   )
+
+/** Every part is a sign of life. */
+const livelyParts = <E>({ health }: Lane, parts: Pull.Pull<Parts, E>): Pull.Pull<Parts, E> =>
+  Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    return Effect.map(parts, (some) => {
+      health.good(millisOf(clock))
+      return some
+    })
+  })
 
 const requestOf = ({ parameters, prompt }: InferenceEvent): GenerationRequest => ({
   _tag: "Prompt",

@@ -20,6 +20,10 @@ const answerSources = ["hit", "joined", "miss", "bypassed"] as const
  */
 export type AnswerSource = (typeof answerSources)[number]
 
+const probeOutcomes = ["answered", "failed"] as const
+/** Whether a backend answered when it was asked how it is. */
+export type ProbeOutcome = (typeof probeOutcomes)[number]
+
 export interface HttpRequestRecord {
   /** One of the methods a server knows, or `other`. */
   readonly method: string
@@ -49,6 +53,8 @@ interface Recorder {
   readonly fallback: (backend: string) => void
   /** A second backend was asked beside a slow one: whether its answer was the first. */
   readonly hedge: (backend: string, outcome: "won" | "lost") => void
+  /** A backend was asked how it is. */
+  readonly probe: (backend: string, outcome: ProbeOutcome) => void
   /** A request on a route that shares answers. */
   readonly shared: (source: AnswerSource) => void
   readonly abort: (backend: string, outcome: "heard" | "failed") => void
@@ -122,6 +128,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   const retries = counter("backend_retries_total", "Attempts that repeated a failed one at the same endpoint")
   const fallbacks = counter("backend_fallbacks_total", "Times the next endpoint was tried after one had failed")
   const hedges = counter("backend_hedges_total", "Times a backend was asked beside a slow one, by who answered first")
+  const probes = counter("backend_probes_total", "Times a backend was asked how it is, by whether it answered")
   const shared = counter("shared_answers_total", "Requests on routes that share answers, by where theirs came from")
   const aborts = counter("backend_aborts_total", "Generations aborted because nobody waited for them any more")
   const queueDepth = gauge("queue_depth", "Requests waiting for a slot")
@@ -169,6 +176,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
       }
       fallbacks.update({ backend }, 0)
       for (const outcome of ["won", "lost"]) hedges.update({ backend, outcome }, 0)
+      for (const outcome of probeOutcomes) probes.update({ backend, outcome }, 0)
       for (const outcome of ["heard", "failed"]) aborts.update({ backend, outcome }, 0)
       for (const direction of ["input", "output"]) tokens.update({ backend, direction }, 0)
       for (const fate of ["delivered", "wasted"]) generated.update({ backend, fate }, 0)
@@ -189,6 +197,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
     retry: (backend, endpoint) => retries.update({ backend, endpoint }, 1),
     fallback: (backend) => fallbacks.update({ backend }, 1),
     hedge: (backend, outcome) => hedges.update({ backend, outcome }, 1),
+    probe: (backend, outcome) => probes.update({ backend, outcome }, 1),
     shared: (source) => shared.update({ source }, 1),
     abort: (backend, outcome) => aborts.update({ backend, outcome }, 1),
     readLine: (counts, wait) => {

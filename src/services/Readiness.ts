@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Backends, type Lane } from "./Backends.ts"
 import type { LineState } from "./Gate.ts"
+import type { HealthState } from "./Health.ts"
 import type { BackendStatus } from "./InferenceBackend.ts"
 import { Lifecycle } from "./Lifecycle.ts"
-import { withMonotonicTime } from "./MonotonicClock.ts"
+import { monotonicMillis, withMonotonicTime } from "./MonotonicClock.ts"
 import { WaitingLine } from "./WaitingLine.ts"
 
 /** The JSON body of `GET /ready`. */
@@ -22,6 +23,8 @@ export interface ReadinessReport {
     readonly name: string
     readonly state: "up" | "down"
     readonly breaker: string
+    /** What its requests, and probes where there were none, have said of late. */
+    readonly health: HealthState
     readonly in_use: number
     readonly slots: number
     /** Requests that wait inside the backend, where it tells. */
@@ -61,6 +64,7 @@ export class Readiness extends Context.Service<
           state: reachable ? ("up" as const) : ("down" as const),
           breaker: yield* lane.breaker.state,
           in_use: inUseOf(lane),
+          health: lane.health.state(yield* monotonicMillis),
           slots: lane.slots,
           ...(queue === undefined ? {} : { queue })
         }

@@ -13,7 +13,12 @@ const problemsOf = (value: unknown) =>
 describe("a configuration", () => {
   it("needs no more than a backend's name and URL", () => {
     assert.deepStrictEqual(Result.getOrThrow(decodeConfiguration(least)), {
-      backends: [{ name: "gpu", kind: "koboldcpp", url: "http://gpu:5001/api", weight: 1, priority: 1, timeouts: {} }],
+      backends: [
+        {
+          ...{ name: "gpu", kind: "koboldcpp", url: "http://gpu:5001/api", weight: 1, priority: 1, timeouts: {} },
+          probe: { every_seconds: 10 }
+        }
+      ],
       routes: []
     })
   })

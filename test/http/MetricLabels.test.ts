@@ -15,7 +15,16 @@ const closed: Readonly<Record<string, ReadonlySet<string>>> = {
   method: new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "other"]),
   status: new Set(["200", "499", ...Object.values(errorCatalogue).map(({ status }) => String(status))]),
   backend: new Set(["koboldcpp"]),
-  outcome: new Set(["success", "aborted", "heard", "failed", "won", "lost", ...Object.keys(errorCatalogue)]),
+  outcome: new Set([
+    "success",
+    "aborted",
+    "heard",
+    "failed",
+    "won",
+    "lost",
+    "answered",
+    ...Object.keys(errorCatalogue)
+  ]),
   state: new Set(["closed", "half_open", "open"]),
   direction: new Set(["input", "output"]),
   source: new Set(["hit", "joined", "miss", "bypassed"]),

@@ -48,6 +48,7 @@ describe("GET /metrics", () => {
           ]),
           at("backend_fallbacks_total", {}),
           ...["won", "lost"].map((outcome) => at("backend_hedges_total", { outcome })),
+          ...["answered", "failed"].map((outcome) => at("backend_probes_total", { outcome })),
           ...["heard", "failed"].map((outcome) => at("backend_aborts_total", { outcome })),
           ...["input", "output"].map((direction) => at("tokens_total", { direction }))
         ]

@@ -43,7 +43,9 @@ describe("GET /ready", () => {
         ready: true,
         draining: false,
         queue: { waiting: 0, in_use: 0, expected_wait_seconds: 0 },
-        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", in_use: 0, slots: 1, queue: 0 }]
+        backends: [
+          { name: "koboldcpp", state: "up", breaker: "closed", health: "unknown", in_use: 0, slots: 1, queue: 0 }
+        ]
       })
     })
   )
@@ -57,7 +59,7 @@ describe("GET /ready", () => {
         ready: false,
         draining: false,
         queue: { waiting: 0, in_use: 0, expected_wait_seconds: 0 },
-        backends: [{ name: "koboldcpp", state: "down", breaker: "closed", in_use: 0, slots: 1 }]
+        backends: [{ name: "koboldcpp", state: "down", breaker: "closed", health: "unknown", in_use: 0, slots: 1 }]
       })
     })
   )
@@ -76,7 +78,7 @@ describe("GET /ready behind a proxy", () => {
       const answer = yield* statusBehind("502 Bad Gateway")
       assert.strictEqual(answer.status, 503)
       assert.deepInclude(jsonIn(answer), {
-        backends: [{ name: "koboldcpp", state: "down", breaker: "closed", in_use: 0, slots: 1 }]
+        backends: [{ name: "koboldcpp", state: "down", breaker: "closed", health: "unknown", in_use: 0, slots: 1 }]
       })
     })
   )
@@ -86,7 +88,7 @@ describe("GET /ready behind a proxy", () => {
       const answer = yield* statusBehind("404 Not Found")
       assert.strictEqual(answer.status, 200)
       assert.deepInclude(jsonIn(answer), {
-        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", in_use: 0, slots: 1 }]
+        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", health: "unknown", in_use: 0, slots: 1 }]
       })
     })
   )
@@ -123,7 +125,9 @@ describe("a backend that keeps failing", () => {
       assert.strictEqual(answer.status, 503)
       assert.deepInclude(jsonIn(answer), {
         ready: false,
-        backends: [{ name: "koboldcpp", state: "up", breaker: "open", in_use: 0, slots: 1, queue: 0 }]
+        backends: [
+          { name: "koboldcpp", state: "up", breaker: "open", health: "failing", in_use: 0, slots: 1, queue: 0 }
+        ]
       })
       assert.deepStrictEqual(yield* breakerStates(url), { closed: 0, half_open: 0, open: 1 })
     })
@@ -137,7 +141,7 @@ describe("a backend that keeps failing", () => {
       const answer = yield* ready(url)
       assert.strictEqual(answer.status, 200)
       assert.deepInclude(jsonIn(answer), {
-        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", in_use: 0, slots: 1, queue: 0 }]
+        backends: [{ name: "koboldcpp", state: "up", breaker: "closed", health: "good", in_use: 0, slots: 1, queue: 0 }]
       })
       assert.deepStrictEqual(yield* breakerStates(url), { closed: 1, half_open: 0, open: 0 })
     })

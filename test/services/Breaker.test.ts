@@ -1,12 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
-import type { BackendError } from "../../src/domain/BackendError.ts"
+import { BackendError } from "../../src/domain/BackendError.ts"
 import { Backends } from "../../src/services/Backends.ts"
+import type { Breaker } from "../../src/services/Breaker.ts"
 import { type BreakerState, Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { capturedLog } from "../support/CapturedLog.ts"
@@ -16,6 +19,7 @@ import { forked } from "../support/Forked.ts"
 import { inferenceAbove } from "../support/InferenceHarness.ts"
 import { movableClock } from "../support/MovableClock.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
+import { withinBudget } from "../support/WithinBudget.ts"
 
 const down = backendError("api_connection_error", "retry")
 const broken = backendError("api_server_error", "retry")
@@ -42,7 +46,7 @@ describe("Breaker", () => {
   it.effect("lets everything through while it is closed", () =>
     Effect.gen(function* () {
       const { breaker, fail, shown } = yield* setUp
-      yield* fail(9)
+      yield* fail(7)
       yield* breaker.check
       assert.strictEqual(yield* breaker.guard(Effect.succeed("served")), "served")
       assert.strictEqual(yield* Effect.flip(breaker.guard(Effect.fail(broken))), broken)
@@ -65,15 +69,63 @@ describe("Breaker", () => {
     })
   )
 
-  it.effect("begins to count again after an answer", () =>
+  it.effect("opens when half of the last twenty failed, and not at an answer", () =>
     Effect.gen(function* () {
       const { breaker, fail } = yield* setUp
-      yield* fail(9)
-      yield* breaker.guard(Effect.void)
-      yield* fail(9)
+      const answer = breaker.guard(Effect.void)
+      for (let round = 0; round < 3; round++) {
+        yield* Effect.repeat(answer, { times: 10 })
+        yield* fail(9)
+      }
       assert.strictEqual(yield* breaker.state, "closed")
       yield* fail(1)
       assert.strictEqual(yield* breaker.state, "open")
+      yield* TestClock.adjust("1 second")
+      yield* answer
+      yield* fail(9)
+      yield* answer
+      assert.strictEqual(yield* breaker.state, "closed")
+      yield* fail(1)
+      assert.strictEqual(yield* breaker.state, "open")
+    })
+  )
+
+  it.effect.prop(
+    "opens at a failure, when there were ten requests and half of the last twenty failed, and never else",
+    { answered: Schema.Array(Schema.Boolean).check(Schema.isMaxLength(60)) },
+    ({ answered }) =>
+      Effect.gen(function* () {
+        const { breaker, fail } = yield* setUp
+        const seen: Array<boolean> = []
+        for (const success of answered) {
+          yield* success ? breaker.guard(Effect.void) : fail(1)
+          seen.push(success)
+          const last = seen.slice(-20)
+          const failed = last.filter((each) => !each).length
+          const opens = !success && last.length >= 10 && failed * 2 >= last.length
+          assert.strictEqual(yield* breaker.state, opens ? "open" : "closed", `after ${seen.join(" ")}`)
+          if (opens) return
+        }
+      }).pipe(Effect.scoped),
+    { arbitrary: { runs: 200 } }
+  )
+
+  it.effect("stays open for as long as the failure that opened it asks, and never for less than its own time", () =>
+    Effect.gen(function* () {
+      for (const [asked, opened] of [
+        [5000, 5000],
+        [100, 1000],
+        [90_000, 90_000]
+      ] as const) {
+        const { breaker, fail } = yield* setUp
+        yield* fail(9)
+        yield* fail(1, backendError("api_server_error", "retry", asked))
+        assert.strictEqual((yield* Effect.flip(breaker.check)).retryAfterMillis, opened)
+        yield* TestClock.adjust(opened - 1)
+        assert.strictEqual(yield* breaker.state, "open")
+        yield* TestClock.adjust(1)
+        assert.strictEqual(yield* breaker.guard(Effect.succeed("back")), "back")
+      }
     })
   )
 
@@ -185,16 +237,74 @@ describe("the log", () => {
   )
 })
 
+describe("a breaker and silence", () => {
+  const late = new BackendError({ ...down, late: true })
+  /** A request that takes what it is given, and then is up. */
+  const timedOut = (breaker: Breaker, budget: Duration.Input) =>
+    Effect.gen(function* () {
+      const fiber = yield* forked(Effect.exit(breaker.guard(Effect.never).pipe(withinBudget(budget))))
+      yield* TestClock.adjust(budget)
+      yield* Fiber.join(fiber)
+    })
+
+  it.effect("opens at the third request in a row that took too long", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      yield* fail(2, late)
+      yield* breaker.guard(Effect.void)
+      yield* fail(2, late)
+      assert.strictEqual(yield* breaker.state, "closed")
+      yield* fail(1, late)
+      assert.strictEqual(yield* breaker.state, "open")
+    })
+  )
+
+  it.effect("opens at the third whose time was up, and had been half a minute at least", () =>
+    Effect.gen(function* () {
+      const { breaker } = yield* setUp
+      for (let at = 0; at < 10; at++) yield* timedOut(breaker, "29 seconds")
+      yield* timedOut(breaker, "30 seconds")
+      yield* timedOut(breaker, "5 minutes")
+      assert.strictEqual(yield* breaker.state, "closed")
+      yield* timedOut(breaker, "30 seconds")
+      assert.strictEqual(yield* breaker.state, "open")
+    })
+  )
+
+  it.effect("doesn't count a client that leaves after a while", () =>
+    Effect.gen(function* () {
+      const { breaker } = yield* setUp
+      for (let at = 0; at < 10; at++) {
+        const fiber = yield* forked(breaker.guard(Effect.never).pipe(withinBudget("10 minutes")))
+        yield* TestClock.adjust("5 minutes")
+        yield* Fiber.interrupt(fiber)
+      }
+      assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+
+  it.effect("opens again at one more, where that was let through to see", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      yield* fail(10)
+      yield* TestClock.adjust("1 second")
+      yield* timedOut(breaker, "30 seconds")
+      assert.strictEqual(yield* breaker.state, "open")
+      assert.strictEqual((yield* Effect.flip(breaker.check)).retryAfterMillis, 2000)
+    })
+  )
+})
+
 describe("a breaker and the requests that began before the trouble", () => {
-  it.effect("takes a late success for a sign of life: the count begins again", () =>
+  it.effect("takes a late success for an answer like any other", () =>
     Effect.gen(function* () {
       const { breaker, fail } = yield* setUp
       const answer = yield* Deferred.make<string>()
       const early = yield* forked(breaker.guard(Deferred.await(answer)))
+      yield* Effect.repeat(breaker.guard(Effect.void), { times: 9 })
       yield* fail(9)
       yield* Deferred.succeed(answer, "late")
       assert.strictEqual(yield* Fiber.join(early), "late")
-      yield* fail(9)
       assert.strictEqual(yield* breaker.state, "closed")
       yield* fail(1)
       assert.strictEqual(yield* breaker.state, "open")

@@ -52,7 +52,7 @@ describe("Readiness", () => {
         ready: true,
         draining: false,
         queue: { waiting: 2, in_use: 1, expected_wait_seconds: 3 },
-        backends: [{ name: "fake", state: "up", breaker: "closed", in_use: 1, slots: 1, queue: 2 }]
+        backends: [{ name: "fake", state: "up", breaker: "closed", health: "unknown", in_use: 1, slots: 1, queue: 2 }]
       })
     })
   )
@@ -64,7 +64,10 @@ describe("Readiness", () => {
       const { backends, ready } = yield* report
       assert.deepStrictEqual(
         { backends, ready },
-        { backends: [{ name: "fake", state: "down", breaker: "closed", in_use: 0, slots: 1 }], ready: false }
+        {
+          backends: [{ name: "fake", state: "down", breaker: "closed", health: "unknown", in_use: 0, slots: 1 }],
+          ready: false
+        }
       )
       backend.status = { reachable: true }
       yield* TestClock.adjust("1 second")

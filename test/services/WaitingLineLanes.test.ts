@@ -167,7 +167,7 @@ describe("any crowd before several backends that break, come back and change", (
             states[index] = "waiting"
             return line.withSlot(
               (lane) => (wants(visitor, lane) ? lane.tier : undefined),
-              (lane) => failing(lane, hold(index, visitor)(lane))
+              (lane) => failing(lane, hold(index, visitor)(lane), false)
             )
           }).pipe(
             Effect.catchTags({
