@@ -20,9 +20,11 @@ const promptness = 250
 
 const without = { AI_TICKET_RETRY_BUDGET_PERCENT: "0", AI_TICKET_RETRY_BUDGET_PER_SECOND: "0" }
 
-/** Asks above a backend all of whose endpoints do the same. */
+/** Asks above a backend all of whose endpoints do the same, and that isn't known for failing. */
 const ask = Effect.fnUntraced(function* (surface: Surface, step: Step, headers: Record<string, string> = {}) {
   const { backend, context, url } = yield* Running
+  backend.script({})
+  for (let answered = 0; answered < 2; answered++) yield* postRaw(url, surface.path, surface.request)
   backend.script({ chat: [step], completion: [step], generate: [step] })
   const [calls, aborts] = [backend.calls.length, backend.aborts.length]
   const answer = yield* postRaw(url, surface.path, surface.request, headers)
