@@ -36,6 +36,7 @@ export const inferenceOver = Effect.fnUntraced(function* (
   )
   const inference = Context.get(context, Inference)
   return {
+    inference,
     ask: (content: unknown = "p", options?: EventOptions) => withoutJitter(inference.onEvent({ content }, options)),
     stream: withoutJitter(Stream.runCollect(inference.streamEvent({ content: "p" }))),
     backends: Context.get(context, Backends),

@@ -8,6 +8,7 @@ import type { BackendErrorCode } from "../../domain/ErrorCatalogue.ts"
 import { type Generation, type GenerationRequest, mustHaveText } from "../../domain/Generation.ts"
 import type { JsonObject } from "../../domain/Prompt.ts"
 import { parseRetryAfter } from "../../domain/RetryAfter.ts"
+import { Deadline } from "../Deadline.ts"
 import type { Endpoint } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
 import { Slot } from "../WaitingLine.ts"
@@ -21,7 +22,8 @@ const parsingMillis = 1000
 /** What both kinds of attempt are made of. */
 export interface AttemptParts {
   readonly backend: string
-  readonly callTo: (path: string, body?: object) => Call
+  /** A call on behalf of a request that has so many milliseconds left. */
+  readonly callTo: (path: string, body: object, leftMillis: number) => Call
   readonly transport: Transport["Service"]
   /** The body of a new generation in a slot, and how that one is aborted and nothing else. */
   readonly identify: (body: JsonObject, slot: Scope.Closeable) => Identified
@@ -95,7 +97,7 @@ export const makeAttempt = (
       const clock = Context.get(context, Clock.Clock)
       const start = millisOf(clock)
       const generation = identify(body, slot)
-      return transport.call(callTo(wire.path, generation.body)).pipe(
+      return transport.call(callTo(wire.path, generation.body, Context.get(context, Deadline) - start)).pipe(
         Effect.onInterrupt(() => Scope.addFinalizer(slot, generation.abort())),
         Effect.catch((call) => {
           const aborted = mayGenerate(call, millisOf(clock) - start) ? surely(generation.abort(), slot) : Effect.void

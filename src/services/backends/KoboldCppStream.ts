@@ -6,6 +6,7 @@ import * as Scope from "effect/Scope"
 import type { BackendError } from "../../domain/BackendError.ts"
 import type { CutShort } from "../../domain/Failure.ts"
 import { type Generation, type GenerationRequest, mustHaveText } from "../../domain/Generation.ts"
+import { Deadline } from "../Deadline.ts"
 import type { Begun, Endpoint, Parts } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
 import { startingWith } from "../StartingWith.ts"
@@ -64,6 +65,7 @@ export const makeBegin = (
     const generation = identify({ ...body, ...wire.streamFields, stream: true }, slot)
     const clock = yield* Clock.Clock
     const start = millisOf(clock)
+    const left = (yield* Deadline) - start
     let delivered = 0
     const stop = generation.abort(() => delivered)
     /** Whether something may be generated that nobody will read once the connection is closed. */
@@ -85,7 +87,7 @@ export const makeBegin = (
 
     const opened = Effect.gen(function* () {
       const answer = yield* transport
-        .open(callTo(wire.streamPath, generation.body))
+        .open(callTo(wire.streamPath, generation.body, left))
         .pipe(
           Effect.catch((call: BrokenCall) =>
             Effect.andThen(giveUp(mayGenerate(call, millisOf(clock) - start)), Effect.fail(failures.broken(call)))

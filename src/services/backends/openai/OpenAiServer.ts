@@ -20,11 +20,13 @@ export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, na
   const transport = yield* Transport
   const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
   const target = { base: url, slots, connectMillis }
-  const callTo: AttemptParts["callTo"] = (path, body) =>
-    body === undefined ? { method: "GET", target, path, headers } : { method: "POST", target, path, headers, body }
+  const models = transport.call({ method: "GET", target, path: "/models", headers })
   const parts: AttemptParts = {
     backend: name,
-    callTo,
+    callTo: (path, body, leftMillis) => ({
+      ...{ method: "POST", target, path, body },
+      headers: { ...headers, ...timeLeft(leftMillis) }
+    }),
     transport,
     identify: (body) => ({ body, abort: () => Effect.void })
   }
@@ -39,8 +41,8 @@ export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, na
   return {
     name,
     endpoints: [makeEndpoint(chat), makeEndpoint(completion)],
-    models: makeModels(name, transport.call(callTo("/models"))),
-    status: transport.call(callTo("/models")).pipe(
+    models: makeModels(name, models),
+    status: models.pipe(
       Effect.timeout(statusTimeout),
       Effect.match({
         onFailure: (): BackendStatus => ({ reachable: false }),
@@ -50,3 +52,10 @@ export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, na
     )
   } satisfies InferenceBackend
 })
+
+/**
+ * What is left of the request's time, in seconds, as another ai-ticket understands it. There is no standard for it, and
+ * other servers pass over it.
+ */
+const timeLeft = (millis: number): Readonly<Record<string, string>> =>
+  Number.isFinite(millis) ? { "x-request-timeout": (Math.max(1, Math.floor(millis)) / 1000).toFixed(3) } : {}

@@ -8,8 +8,10 @@ import type { GenerationRequest } from "../../../../src/domain/Generation.ts"
 import { defaultSampling } from "../../../../src/domain/SamplingParameters.ts"
 import * as OpenAiServer from "../../../../src/services/backends/openai/OpenAiServer.ts"
 import { Transport } from "../../../../src/services/backends/Transport.ts"
+import { Deadline } from "../../../../src/services/Deadline.ts"
 import { none } from "../../../../src/services/Ending.ts"
 import type { BackendTarget } from "../../../../src/services/InferenceBackend.ts"
+import { monotonicMillis } from "../../../../src/services/MonotonicClock.ts"
 import { Slot } from "../../../../src/services/WaitingLine.ts"
 import { scriptedBackend } from "../../../support/ScriptedBackend.ts"
 import { eventually } from "../../../support/TestService.ts"
@@ -54,6 +56,22 @@ describe("a server that speaks OpenAI's protocol", () => {
       const { ask, server } = yield* setUp({ model: "own" })
       yield* ask()
       assert.strictEqual(server.calls[0]?.body["model"], "own")
+    })
+  )
+
+  it.live("is told how much of the request's time is left, and that anew in each attempt", () =>
+    Effect.gen(function* () {
+      const { ask, server, stream } = yield* setUp()
+      yield* ask()
+      const deadline = (yield* monotonicMillis) + 5000
+      yield* Effect.provideService(Effect.andThen(ask(), Stream.runDrain(stream)), Deadline, deadline)
+      yield* Effect.provideService(ask(), Deadline, deadline - 6000)
+      const [without, ...told] = server.calls.map(({ headers }) => headers["x-request-timeout"])
+      assert.isUndefined(without)
+      const [first, second, last] = told.map(Number)
+      assert.isTrue(Number(first) <= 5 && Number(first) > 4, `${first}`)
+      assert.isTrue(Number(second) < Number(first) && Number(second) > 4, `${second}`)
+      assert.strictEqual(last, 0.001)
     })
   )
 
