@@ -12,7 +12,7 @@ import { Deadline } from "./Deadline.ts"
 import type { Ending } from "./Ending.ts"
 import type { Health } from "./Health.ts"
 import { type BreakerState, Metrics, type ProbeOutcome } from "./Metrics.ts"
-import { millisOf } from "./MonotonicClock.ts"
+import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 
 /**
  * The breaker in front of a backend. While it is open a request is told so at once, instead of standing in line for a
@@ -62,10 +62,13 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
   const inHand = new Set<(error: BackendError) => void>()
   let failedAt: "a request" | "a probe" = "a request"
   let probing = false
-  /** As of the last turn: requests, which can't afford a look, must not be let through instead of a probe. */
+  /** As of the last failure or probe: a request that comes when its time is over must not go instead of a probe. */
   let closedToRequests = false
 
   const stored = Effect.orDie(failures.state(key))
+  const look = Effect.map(stored, ({ _tag }) => {
+    closedToRequests = probed && _tag === "Open"
+  })
   for (const { transitions } of [failures, silences]) {
     yield* transitions.pipe(
       Stream.filter((transition) => transition.key === key),
@@ -74,8 +77,6 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
           // Each probe of a backend that is down turns it twice.
           const told = !probed || from === "Closed" || to === "Closed"
           if (told) yield* Effect.logWarning(`Backend ${backend}: the breaker is ${states[to]}`)
-          // There may have been another turn since.
-          closedToRequests = probed && (yield* stored)._tag === "Open"
           health.sooner.openUnsafe()
           yield* turned
         })
@@ -118,7 +119,11 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
       const clock = fiber.getRef(Clock.Clock)
       const start = millisOf(clock)
       return failures.execute(self, { key, classify: judge }).pipe(
-        Effect.onExit((exit) => (note(exit, millisOf(clock), fiber.getRef(Deadline), start) ? strike : Effect.void)),
+        Effect.onExit((exit) => {
+          const silent = note(exit, millisOf(clock), fiber.getRef(Deadline), start)
+          if (Exit.isSuccess(exit)) return Effect.void
+          return silent ? Effect.andThen(strike, look) : look
+        }),
         Effect.catchTag("CircuitBreakerError", ({ reason }) =>
           Effect.fail(unavailable(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.zero))
         )
@@ -134,7 +139,8 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
   const probe = Effect.fnUntraced(function* (answers: Effect.Effect<boolean>) {
     const asked = Effect.flatMap(answers, (answered) => (answered ? Effect.void : Effect.fail(silence)))
     const exit = yield* Effect.exit(silences.execute(asked, { key, classify: judgeProbe }))
-    const now = yield* Effect.clockWith((clock) => Effect.succeed(millisOf(clock)))
+    const now = yield* monotonicMillis
+    yield* look
     health.probed(now)
     if (Exit.isSuccess(exit)) {
       health.good(now)
