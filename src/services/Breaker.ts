@@ -63,12 +63,21 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
   let failedAt: "a request" | "a probe" = "a request"
   let probing = false
   /** As of the last failure or probe: a request that comes when its time is over must not go instead of a probe. */
-  let closedToRequests = false
+  let open = false
+  /** When it was last found open: what had begun before says nothing of what comes after. */
+  let openedAt = Number.NEGATIVE_INFINITY
+  let openUntil = Number.NEGATIVE_INFINITY
 
   const stored = Effect.orDie(failures.state(key))
-  const look = Effect.map(stored, ({ _tag }) => {
-    closedToRequests = probed && _tag === "Open"
-  })
+  const lookAt = (now: number) =>
+    Effect.map(stored, (state) => {
+      open = state._tag === "Open"
+      if (state._tag !== "Open" || Duration.isZero(state.retryAfter)) return
+      const until = now + Duration.toMillis(state.retryAfter)
+      // Each time it is open until later than the time before; the millisecond is for rounding.
+      if (until > openUntil + 1) openedAt = now
+      openUntil = until
+    })
   for (const { transitions } of [failures, silences]) {
     yield* transitions.pipe(
       Stream.filter((transition) => transition.key === key),
@@ -106,8 +115,9 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
     const error = Option.getOrUndefined(Exit.findErrorOption(exit))
     const timedOut = Exit.hasInterrupts(exit) && now >= deadline && now - start >= patienceMillis
     if (!timedOut && (error?._tag !== "BackendError" || !isUnwell(error))) return false
-    failedAt = "a request"
     health.bad(now)
+    if (start < openedAt) return false
+    failedAt = "a request"
     return timedOut || (error?._tag === "BackendError" && error.late === true)
   }
 
@@ -115,14 +125,15 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
 
   const guard: Breaker["guard"] = <A, R>(self: Effect.Effect<A, BackendError, R>) =>
     Effect.withFiber<A, BackendError | NoBackendAvailable, R>((fiber) => {
-      if (closedToRequests) return Effect.fail(unavailable(Duration.zero))
+      if (open && probed) return Effect.fail(unavailable(Duration.zero))
       const clock = fiber.getRef(Clock.Clock)
       const start = millisOf(clock)
       return failures.execute(self, { key, classify: judge }).pipe(
         Effect.onExit((exit) => {
-          const silent = note(exit, millisOf(clock), fiber.getRef(Deadline), start)
+          const now = millisOf(clock)
+          const silent = note(exit, now, fiber.getRef(Deadline), start)
           if (Exit.isSuccess(exit)) return Effect.void
-          return silent ? Effect.andThen(strike, look) : look
+          return silent ? Effect.andThen(strike, lookAt(now)) : lookAt(now)
         }),
         Effect.catchTag("CircuitBreakerError", ({ reason }) =>
           Effect.fail(unavailable(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.zero))
@@ -140,7 +151,7 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
     const asked = Effect.flatMap(answers, (answered) => (answered ? Effect.void : Effect.fail(silence)))
     const exit = yield* Effect.exit(silences.execute(asked, { key, classify: judgeProbe }))
     const now = yield* monotonicMillis
-    yield* look
+    yield* lookAt(now)
     health.probed(now)
     if (Exit.isSuccess(exit)) {
       health.good(now)

@@ -343,6 +343,19 @@ describe("a breaker and the requests that began before the trouble", () => {
     })
   )
 
+  it.effect("doesn't take a late time-out for one that has begun since", () =>
+    Effect.gen(function* () {
+      const { breaker, fail } = yield* setUp
+      const early = yield* forked(Effect.exit(breaker.guard(Effect.never).pipe(withinBudget("1 minute"))))
+      yield* TestClock.adjust("30 seconds")
+      yield* fail(10)
+      yield* TestClock.adjust("30 seconds")
+      yield* Fiber.join(early)
+      assert.strictEqual(yield* breaker.state, "half_open")
+      assert.strictEqual(yield* breaker.guard(Effect.succeed("back")), "back")
+    })
+  )
+
   it.effect("doesn't take a late success for the probe's either", () =>
     Effect.gen(function* () {
       const { breaker, fail } = yield* setUp
