@@ -6,8 +6,8 @@ import * as Result from "effect/Result"
 import type { CutShort } from "../../domain/Failure.ts"
 import type { GenerationPart, Usage } from "../../domain/Generation.ts"
 import type { Parts } from "../InferenceBackend.ts"
-import type { StreamEvent } from "./KoboldCppWire.ts"
 import type { BrokenCall } from "./Transport.ts"
+import type { StreamEvent } from "./Wire.ts"
 
 /** What can be wrong with a stream that has begun. */
 export type StreamFault =

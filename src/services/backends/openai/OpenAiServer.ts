@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { BackendStatus, BackendTarget, Endpoint, InferenceBackend } from "../../InferenceBackend.ts"
-import { type AttemptParts, makeAttempt } from "../KoboldCppAttempt.ts"
-import { makeModels } from "../KoboldCppModels.ts"
-import { makeBegin } from "../KoboldCppStream.ts"
-import type { WireEndpoint } from "../KoboldCppWire.ts"
+import { type AttemptParts, makeAttempt } from "../Attempt.ts"
+import { makeModels } from "../ModelList.ts"
+import { makeBegin } from "../StreamAttempt.ts"
 import { Transport } from "../Transport.ts"
+import type { WireEndpoint } from "../Wire.ts"
 import { endpointsAt } from "./OpenAiServerWire.ts"
 
 /** How long a status call may take. */

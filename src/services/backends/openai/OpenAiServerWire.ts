@@ -1,6 +1,6 @@
 import type { GenerationRequest } from "../../../domain/Generation.ts"
 import type { JsonObject } from "../../../domain/Prompt.ts"
-import { chatEndpoint, completionEndpoint, type WireEndpoint } from "../KoboldCppWire.ts"
+import { chatEndpoint, completionEndpoint, type WireEndpoint } from "../Wire.ts"
 
 /**
  * The two endpoints of OpenAI's protocol, below a URL that ends in its version. Servers differ in what they make of a

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import { koboldCppAt } from "../../support/KoboldCppHarness.ts"
-import { closedPort, rawBackend } from "../../support/RawBackend.ts"
-import { type Step, scriptedBackend } from "../../support/ScriptedBackend.ts"
+import { koboldCppAt } from "../../../support/KoboldCppHarness.ts"
+import { closedPort, rawBackend } from "../../../support/RawBackend.ts"
+import { type Step, scriptedBackend } from "../../../support/ScriptedBackend.ts"
 
 const failureOf = Effect.fnUntraced(function* (step: Step) {
   const backend = yield* scriptedBackend

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { koboldCppAt } from "../../support/KoboldCppHarness.ts"
-import { type EndpointName, type Step, scriptedBackend } from "../../support/ScriptedBackend.ts"
+import { koboldCppAt } from "../../../support/KoboldCppHarness.ts"
+import { type EndpointName, type Step, scriptedBackend } from "../../../support/ScriptedBackend.ts"
 
 const generationOf = Effect.fnUntraced(function* (name: EndpointName, step: Step) {
   const backend = yield* scriptedBackend

@@ -12,9 +12,9 @@ import { Deadline } from "../Deadline.ts"
 import type { Endpoint } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
 import { Slot } from "../WaitingLine.ts"
-import { surely } from "./KoboldCppAbort.ts"
-import type { WireEndpoint } from "./KoboldCppWire.ts"
+import { surely } from "./koboldcpp/KoboldCppAbort.ts"
 import type { BrokenCall, Call, OpenAnswer, Transport } from "./Transport.ts"
+import type { WireEndpoint } from "./Wire.ts"
 
 /** KoboldCpp closes at once on what it can't parse: a connection that lives longer than this has a generation to it. */
 const parsingMillis = 1000

@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
-import { eventuallyLive } from "../../support/Eventually.ts"
-import { koboldCppAt } from "../../support/KoboldCppHarness.ts"
-import { type Step, scriptedBackend } from "../../support/ScriptedBackend.ts"
+import { eventuallyLive } from "../../../support/Eventually.ts"
+import { koboldCppAt } from "../../../support/KoboldCppHarness.ts"
+import { type Step, scriptedBackend } from "../../../support/ScriptedBackend.ts"
 
 const modelsOf = Effect.fnUntraced(function* (step: Step) {
   const server = yield* scriptedBackend

@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { BackendError } from "../../domain/BackendError.ts"
 import type { BackendModel } from "../InferenceBackend.ts"
-import { failuresOf, isSuccess } from "./KoboldCppAttempt.ts"
+import { failuresOf, isSuccess } from "./Attempt.ts"
 import type { Answer, BrokenCall } from "./Transport.ts"
 
 /** KoboldCpp answers at once, busy or not. */

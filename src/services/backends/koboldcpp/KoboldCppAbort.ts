@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { Metrics } from "../Metrics.ts"
-import type { Answer, BrokenCall } from "./Transport.ts"
+import { Metrics } from "../../Metrics.ts"
+import type { Answer, BrokenCall } from "../Transport.ts"
 
 /** How long an abort may take, and how long the questions after it: KoboldCpp answers each at once, busy or not. */
 const abortTimeout = "2 seconds"

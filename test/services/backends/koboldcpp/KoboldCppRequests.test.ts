@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { defaultSampling, type SamplingParameters } from "../../../src/domain/SamplingParameters.ts"
-import { koboldCppAt, plainRequest } from "../../support/KoboldCppHarness.ts"
-import { type EndpointName, scriptedBackend } from "../../support/ScriptedBackend.ts"
+import { defaultSampling, type SamplingParameters } from "../../../../src/domain/SamplingParameters.ts"
+import { koboldCppAt, plainRequest } from "../../../support/KoboldCppHarness.ts"
+import { type EndpointName, scriptedBackend } from "../../../support/ScriptedBackend.ts"
 
 const everything: SamplingParameters = {
   ...{ maxTokens: 7, temperature: 0.1, topP: 0.2, topK: 3, stop: ["END", "\n"], seed: 4, model: "m" }

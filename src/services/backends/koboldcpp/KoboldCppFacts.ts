@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
-import type { BackendError } from "../../domain/BackendError.ts"
-import { isJsonObject, type JsonObject } from "../../domain/Prompt.ts"
-import type { NativeFacts, NativeQuestion } from "../InferenceBackend.ts"
-import { failuresOf, isSuccess } from "./KoboldCppAttempt.ts"
-import type { Answer, BrokenCall } from "./Transport.ts"
+import type { BackendError } from "../../../domain/BackendError.ts"
+import { isJsonObject, type JsonObject } from "../../../domain/Prompt.ts"
+import type { NativeFacts, NativeQuestion } from "../../InferenceBackend.ts"
+import { failuresOf, isSuccess } from "../Attempt.ts"
+import type { Answer, BrokenCall } from "../Transport.ts"
 
 /** How long an answer may take: KoboldCpp answers these at once, busy or not. */
 const answerTimeout = "2 seconds"

@@ -11,11 +11,11 @@ import type { Begun, Endpoint, Parts } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
 import { startingWith } from "../StartingWith.ts"
 import { Slot } from "../WaitingLine.ts"
-import { surely } from "./KoboldCppAbort.ts"
-import { type AttemptParts, failuresOf, isSuccess, mayGenerate, readAnswer } from "./KoboldCppAttempt.ts"
-import type { WireEndpoint } from "./KoboldCppWire.ts"
+import { type AttemptParts, failuresOf, isSuccess, mayGenerate, readAnswer } from "./Attempt.ts"
+import { surely } from "./koboldcpp/KoboldCppAbort.ts"
 import { hasText, readParts, type StreamFault, untilFirstText } from "./StreamParts.ts"
 import { type BrokenCall, maxAnswerBytes, type OpenAnswer, oversizedAnswer } from "./Transport.ts"
+import type { WireEndpoint } from "./Wire.ts"
 
 /** One attempt whose answer comes as a stream. */
 export const makeBegin = (
