@@ -60,12 +60,29 @@ const passOver = () => {}
 const countResponses = (server: Server): OpenResponses["Service"] => {
   const settled = Latch.makeUnsafe(true)
   let open = 0
-  onEveryRequest(server, (_, response) => {
+  const closed = (count: number) => {
+    open -= count
+    if (open === 0) settled.openUnsafe()
+  }
+  /** By connection: what is behind another answer when its connection is cut off never hears of it. */
+  const openAt = new WeakMap<Socket, Set<ServerResponse>>()
+  server.on("connection", (socket) => {
+    const here = new Set<ServerResponse>()
+    openAt.set(socket, here)
+    socket.once("close", () => {
+      openAt.delete(socket)
+      closed(here.size)
+      here.clear()
+    })
+  })
+  onEveryRequest(server, ({ socket }, response) => {
+    const here = openAt.get(socket)
+    if (here === undefined) return
+    here.add(response)
     open += 1
     settled.closeUnsafe()
     response.once("close", () => {
-      open -= 1
-      if (open === 0) settled.openUnsafe()
+      if (here.delete(response)) closed(1)
     })
   })
   return { settled: settled.await }
