@@ -103,10 +103,13 @@ export class Inference extends Context.Service<
         failed: ReadonlyArray<FailedBefore> = []
       ): Effect.Effect<A, InferenceFailure, R> =>
         Effect.catchTag(run(suits), "BackendFailed", ({ also = [], backend, error }) =>
-          Effect.flatMap(monotonicMillis, (now) => {
-            const failures = [...failed, ...[backend, ...also].map((name) => ({ backend: name, at: now }))]
-            const out = exhausted(failures, now)
-            const left: Suits = (lane) => (out.has(lane.backend.name) ? undefined : tierOf(request)(lane))
+          Effect.withFiber((fiber) => {
+            const clock = fiber.getRef(Clock.Clock)
+            const now = () => millisOf(clock)
+            const failures = [...failed, ...[backend, ...also].map((name) => ({ backend: name, at: now() }))]
+            // Asked again and again, while it waits: who is out of the question now may not be for long.
+            const left: Suits = (lane) =>
+              exhausted(failures, now()).has(lane.backend.name) ? undefined : tierOf(request)(lane)
             const final = error._tag === "BackendError" && error.remedy === "give up"
             const others = lanes().filter((lane) => left(lane) !== undefined)
             if (final || others.length === 0) return Effect.fail(error)

@@ -3,11 +3,13 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
+import type { Lane } from "../../src/services/Backends.ts"
 import { backendError, failsWith, says, streams } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
 import { inferenceOver, named } from "../support/PoolHarness.ts"
 
 const slow = Effect.delay(says("yes"), "1 second")
+const down = Effect.fail(backendError("api_connection_error", "retry"))
 const gone = failsWith("api_connection_error", "retry")
 const unusable = failsWith("api_response_format_error", "next")
 const noRetries = { AI_TICKET_RETRY_BUDGET_PERCENT: "0", AI_TICKET_RETRY_BUDGET_PER_SECOND: "0" }
@@ -73,6 +75,25 @@ describe("several backends", () => {
       yield* TestClock.adjust("6 seconds")
       assert.strictEqual((yield* Fiber.join(fiber)).backend, "a")
       assert.deepStrictEqual([a.attempts.length, b.attempts.length], [2, 1])
+    })
+  )
+
+  it.effect("are asked again by a request that they failed, when the one that it waits for goes down", () =>
+    Effect.gen(function* () {
+      const [a, b] = [named("a", { chat: [unusable, says("yes")] }), named("b", { chat: [says("never asked")] })]
+      const { ask, backends, line } = yield* inferenceOver([
+        { backend: a.backend, slots: 1 },
+        { backend: b.backend, slots: 1, tier: 2 }
+      ])
+      const onB = (lane: Lane) => (lane.backend.name === "b" ? 1 : undefined)
+      const holder = yield* forked(line.withSlot(onB, () => Effect.never))
+      const fiber = yield* forked(ask())
+      yield* TestClock.adjust("6 seconds")
+      const breakB = Effect.forEach(backends.lanes().filter(onB), ({ breaker }) => Effect.ignore(breaker.guard(down)))
+      yield* Effect.repeat(breakB, { times: 9 })
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(fiber)).backend, "a")
+      yield* Fiber.interrupt(holder)
     })
   )
 
