@@ -4,7 +4,7 @@
  * the answers that the clients hold, and nearly everybody who stayed must have one. A stream that breaks off because its
  * backend was killed counts as not answered: nobody can mend it.
  *
- *   npm run chaos [-- --seconds 120 --clients 100 --seed 1 --success 0.99]
+ *   npm run chaos [-- --seconds 120 --clients 100 --seed 1 --success 0.99 --workers 1]
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -23,6 +23,8 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "120" },
     clients: { type: "string", default: "100" },
     seed: { type: "string", default: "1" },
+    /** Processes of the service. */
+    workers: { type: "string", default: "1" },
     /** Tokens a second of each generation. */
     pace: { type: "string", default: "400" },
     /** The share of those who stay that must be answered. */
@@ -61,7 +63,7 @@ const chaos = async (): Promise<void> => {
     AI_TICKET_QUEUE_LIMIT: String(clients),
     ...{ RATE_LIMIT_REQUESTS: "0", LOG_LEVEL: "INFO", ACCESS_LOG_LEVEL: "ERROR" }
   }
-  const service = startWith(settings, "serve", "--port", "0")
+  const service = startWith(settings, "serve", "--port", "0", "--workers", options.workers)
   const url = await listening(service)
 
   const stopAsking = beginAsking({ url, tokens, seed, clients })
