@@ -100,3 +100,5 @@ try {
   if (options.keep) process.stdout.write(`kept in ${directory}\n`)
   else rmSync(directory, { recursive: true, force: true })
 }
+// Where it failed midway, clients still ask, and troubles are still to come.
+process.exit()
