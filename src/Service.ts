@@ -8,11 +8,13 @@ import { Lifecycle } from "./services/Lifecycle.ts"
 import { Models } from "./services/Models.ts"
 import { RateLimit } from "./services/RateLimit.ts"
 import { Readiness } from "./services/Readiness.ts"
+import * as Telemetry from "./services/telemetry/Telemetry.ts"
 
 /** The whole service, listening; it needs nothing but its settings. */
 export const layer = HttpService.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer, Models.layer)),
   Layer.provideMerge(InferencePipeline.layer),
   Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),
-  Layer.provide(NodeServices.layer)
+  Layer.provide(NodeServices.layer),
+  Layer.provide(Telemetry.layer)
 )

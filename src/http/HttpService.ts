@@ -11,6 +11,7 @@ import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
+import { CurrentSpan } from "../services/telemetry/Tracing.ts"
 import { Fellows } from "../services/workers/Fellows.ts"
 import { BatchEvents } from "./BatchEvents.ts"
 import { BodyLines } from "./BodyLines.ts"
@@ -41,17 +42,18 @@ const edge = HttpRouter.middleware(
       Effect.contextWith((context: Context.Context<HttpServerRequest.HttpServerRequest>) => {
         const request = Context.get(context, HttpServerRequest.HttpServerRequest)
         const clock = Context.get(context, Clock.Clock)
-        const record = observe.begin(request, millisOf(clock))
+        const record = observe.begin(request, clock)
         HttpEffect.appendPreResponseHandlerUnsafe(context, (_, response) =>
           observe.finish(record, request, response, millisOf(clock) - record.startedAt)
         )
         record.cors = cors.fieldsFor(request)
         const preflight = cors.preflight(request, record.cors)
         if (preflight !== undefined) return Effect.succeed(preflight)
-        return Effect.andThen(guard(request, record), app).pipe(
+        const answered = Effect.andThen(guard(request, record), app).pipe(
           Effect.catchCause((cause) => renderFailure(cause, request, record)),
           Effect.provideService(CurrentRequest, record)
         )
+        return record.span === undefined ? answered : Effect.provideService(answered, CurrentSpan, record.span)
       })
   }),
   { global: true }

@@ -1,3 +1,4 @@
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -7,9 +8,12 @@ import { RequestRecord } from "../services/CurrentRequest.ts"
 import { Ids } from "../services/Ids.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { Metrics } from "../services/Metrics.ts"
+import { millisOf } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
+import { CurrentSpan, Tracing } from "../services/telemetry/Tracing.ts"
 import { makeAccessLog } from "./AccessLog.ts"
 import { commonHeaders, round } from "./CommonHeaders.ts"
+import { beginSpan, tellSpan } from "./RequestSpan.ts"
 import { isInference, methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
 
 /** A request id that can stand in a log and a header without harm. */
@@ -23,21 +27,25 @@ const clientClosedRequest = 499
 
 /** The two ends of every request: the record it begins with, and what is told of it when it is answered. */
 export const makeObserve = Effect.gen(function* () {
-  const { trustProxyCount } = yield* Settings
+  const { host: address, trustProxyCount } = yield* Settings
   const lifecycle = yield* Lifecycle
   const metrics = yield* Metrics
   const ids = yield* Ids
   const accessLog = yield* makeAccessLog
 
-  const begin = (request: HttpServerRequest.HttpServerRequest, startedAt: number): RequestRecord => {
+  const tracing = yield* Tracing
+
+  const begin = (request: HttpServerRequest.HttpServerRequest, clock: Clock.Clock): RequestRecord => {
     metrics.httpStarted()
     const { headers } = request
     const fresh = ids.next()
     const asked = headers["x-request-id"]
+    const span = tracing === undefined ? undefined : beginSpan(tracing, request, clock)
     return new RequestRecord({
-      startedAt,
+      startedAt: millisOf(clock),
+      span,
       id: asked !== undefined && saneId.test(asked) ? asked : fresh,
-      traceId: traceparent.exec(headers["traceparent"] ?? "")?.[1] ?? fresh.replaceAll("-", ""),
+      traceId: span?.traceId ?? traceparent.exec(headers["traceparent"] ?? "")?.[1] ?? fresh.replaceAll("-", ""),
       client: clientAddress({
         socket: Option.getOrUndefined(request.remoteAddress),
         forwardedFor: headers["x-forwarded-for"],
@@ -58,20 +66,22 @@ export const makeObserve = Effect.gen(function* () {
     const route = routeLabel(pathOf(request.url))
     metrics.httpEnded({ method, endpoint: route, status, millis: totalMillis })
     if (isInference(route)) metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
+    if (record.span?.sampled === true) tellSpan(record.span, record, { method, route, status, address })
+    const logged = accessLog(status, {
+      request_id: record.id,
+      trace_id: record.traceId,
+      method,
+      route,
+      status,
+      duration_ms: round(totalMillis),
+      queue_ms: round(record.queueMillis),
+      backend_ms: round(record.backendMillis),
+      client: record.client,
+      error: status === clientClosedRequest ? "client_closed_request" : record.error,
+      details: record.details
+    })
     return Effect.as(
-      accessLog(status, {
-        request_id: record.id,
-        trace_id: record.traceId,
-        method,
-        route,
-        status,
-        duration_ms: round(totalMillis),
-        queue_ms: round(record.queueMillis),
-        backend_ms: round(record.backendMillis),
-        client: record.client,
-        error: status === clientClosedRequest ? "client_closed_request" : record.error,
-        details: record.details
-      }),
+      record.span === undefined ? logged : Effect.provideService(logged, CurrentSpan, record.span),
       HttpServerResponse.setHeaders(response, commonHeaders(record, totalMillis, lifecycle.leaving()))
     )
   }

@@ -65,4 +65,7 @@ export const modelInPath = (path: string): string | undefined => {
 const decoded = (text: string | undefined): string | undefined =>
   text === undefined ? undefined : Result.getOrUndefined(Result.try(() => decodeURIComponent(text)))
 
+/** Whether a route is one path and not a template of many. */
+export const isExactRoute = (route: string): boolean => isRoute(route) && !route.includes("{")
+
 const isRoute = (path: string): path is RoutePath => Object.hasOwn(routeTable, path)

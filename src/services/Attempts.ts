@@ -6,7 +6,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { BackendError } from "../domain/BackendError.ts"
 import type { CutShort } from "../domain/Failure.ts"
-import type { Generation, GenerationRequest } from "../domain/Generation.ts"
+import type { Generation, GenerationRequest, Usage } from "../domain/Generation.ts"
 import { CurrentRequest } from "./CurrentRequest.ts"
 import type { Ending } from "./Ending.ts"
 import { firstAnswer } from "./FallbackPlan.ts"
@@ -15,6 +15,9 @@ import { type AttemptOutcome, Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { type Allowance, makeAllowance, retrying } from "./RetryPolicy.ts"
+import { attemptSpan, endAttempt } from "./telemetry/AttemptSpan.ts"
+import { attribute, eventName } from "./telemetry/Names.ts"
+import { CurrentSpan, type Span, told } from "./telemetry/Tracing.ts"
 import type { Slot } from "./WaitingLine.ts"
 
 /** Retries at an endpoint and fallback to the next one, for answers that come whole and for streams, each attempt counted. */
@@ -42,8 +45,11 @@ export const makeAttempts = Effect.gen(function* () {
   const attempt = (backend: InferenceBackend, endpoint: Endpoint, request: GenerationRequest) =>
     Effect.withFiber<Generation, BackendError, Slot>((fiber) => {
       const { ended } = watch(fiber, backend, endpoint)
-      return Effect.onExit(endpoint.attempt(request), (exit) => {
-        ended(outcomeOf(exit))
+      const span = attemptSpan(fiber.getRef(CurrentSpan), backend, endpoint.name, request, false)
+      return Effect.onExit(within(span, endpoint.attempt(request)), (exit) => {
+        const outcome = outcomeOf(exit)
+        ended(outcome)
+        endAttempt(span, failureOf(outcome), Exit.isSuccess(exit) ? exit.value : undefined)
         return Effect.void
       })
     })
@@ -52,19 +58,25 @@ export const makeAttempts = Effect.gen(function* () {
   const begin = (backend: InferenceBackend, endpoint: Endpoint, request: GenerationRequest, ending: Ending<CutShort>) =>
     Effect.withFiber<Begun, BackendError, Slot | Scope.Scope>((fiber) => {
       const { ended, tell } = watch(fiber, backend, endpoint)
-      return endpoint.begin(request, ending).pipe(
+      const span = attemptSpan(fiber.getRef(CurrentSpan), backend, endpoint.name, request, true)
+      return within(span, endpoint.begin(request, ending)).pipe(
         Effect.onExit((exit) => {
-          if (Exit.isFailure(exit)) ended(outcomeOf(exit))
+          if (Exit.isSuccess(exit)) return Effect.void
+          const outcome = outcomeOf(exit)
+          ended(outcome)
+          endAttempt(span, failureOf(outcome))
           return Effect.void
         }),
         Effect.flatMap((begun) => {
           // The head of the answer tells it.
-          tell()
-          const { account, parts } = accountFor(begun.parts)
+          const millis = tell()
+          span?.set({ [attribute.timeToFirstChunk]: millis / 1000 })
+          const { account, parts } = accountFor(begun.parts, span?.tellsContent === true)
           const settle = Effect.sync(() => {
             ended(account.outcome)
             metrics.delivered(backend.name, account.usage?.completionTokens ?? account.tokens)
-            if (account.usage !== undefined) metrics.tokens(backend.name, account.usage)
+            if (account.usage !== undefined) metrics.tokens(backend.name, account.usage, endpoint.name)
+            endAttempt(span, failureOf(account.outcome), { ...begun, ...account })
           })
           return Effect.as(
             Effect.addFinalizer(() => settle),
@@ -85,7 +97,7 @@ export const makeAttempts = Effect.gen(function* () {
       run,
       Effect.suspend(() => {
         metrics.retry(backend.name, endpoint.name)
-        return run
+        return told(run, eventName.retry, { [attribute.backend]: backend.name, [attribute.endpoint]: endpoint.name })
       }),
       allowance
     )
@@ -104,7 +116,11 @@ export const makeAttempts = Effect.gen(function* () {
         [first, ...rest],
         (endpoint) => persist(backend, endpoint, run(endpoint), allowance),
         allowance,
-        Effect.sync(() => metrics.fallback(backend.name))
+        told(
+          Effect.sync(() => metrics.fallback(backend.name)),
+          eventName.fallback,
+          { [attribute.backend]: backend.name }
+        )
       )
     })
 
@@ -121,18 +137,17 @@ export const makeAttempts = Effect.gen(function* () {
 })
 
 /** Keeps account of a stream while it is read: what its reader got, and how it ended. */
-const accountFor = (source: Begun["parts"]) => {
-  const account: {
-    tokens: number
-    usage: { readonly promptTokens: number; readonly completionTokens: number } | undefined
-    outcome: AttemptOutcome
-  } = { tokens: 0, usage: undefined, outcome: "aborted" }
+const accountFor = (source: Begun["parts"], keepsText: boolean) => {
+  const account: Account = { tokens: 0, outcome: "aborted" }
   const got = (parts: Parts) => {
     for (const part of parts) {
-      if (part._tag === "Text") account.tokens += part.tokens
-      else {
+      if (part._tag === "Text") {
+        account.tokens += part.tokens
+        if (keepsText) account.text = (account.text ?? "") + part.text
+      } else {
         account.outcome = "success"
-        account.usage = part.usage
+        account.finishReason = part.finishReason
+        if (part.usage !== undefined) account.usage = part.usage
       }
     }
     return parts
@@ -143,6 +158,21 @@ const accountFor = (source: Begun["parts"]) => {
   })
   return { account, parts }
 }
+
+interface Account {
+  tokens: number
+  outcome: AttemptOutcome
+  usage?: Usage
+  finishReason?: string
+  /** What its reader got, where it is to be told. */
+  text?: string
+}
+
+/** What is done for an attempt is part of its span. */
+const within = <A, E, R>(span: Span | undefined, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  span === undefined ? self : Effect.provideService(self, CurrentSpan, span)
+
+const failureOf = (outcome: AttemptOutcome): string | undefined => (outcome === "success" ? undefined : outcome)
 
 const outcomeOf = (exit: Exit.Exit<unknown, BackendError>): AttemptOutcome => {
   if (Exit.isSuccess(exit)) return "success"

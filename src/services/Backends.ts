@@ -94,7 +94,8 @@ export class Backends extends Context.Service<
           const scope = yield* Scope.fork(outer)
           metrics.announce(
             backend.name,
-            backend.endpoints.map(({ name }) => name)
+            backend.endpoints.map(({ name }) => name),
+            backend.provider
           )
           opened += 1
           const health = makeHealth(yield* monotonicMillis, probeMillis)

@@ -13,6 +13,8 @@ import type { Ending } from "./Ending.ts"
 import type { Health } from "./Health.ts"
 import { type BreakerState, Metrics, type ProbeOutcome } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
+import { attribute, eventName } from "./telemetry/Names.ts"
+import { told } from "./telemetry/Tracing.ts"
 
 /**
  * The breaker in front of a backend. While it is open a request is told so at once, instead of standing in line for a
@@ -101,9 +103,11 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
   const state = Effect.map(stored, (now) => (now._tag === "Closed" ? "closed" : shut(now) ? "open" : halfOpen()))
   metrics.readBreaker(backend, state)
 
+  const refused = (retryAfter: Duration.Duration) =>
+    told(Effect.fail(unavailable(retryAfter)), eventName.breaker, { [attribute.backend]: backend })
   const check = Effect.flatMap(stored, (now) => {
-    if (now._tag === "Open" && shut(now)) return Effect.fail(unavailable(now.retryAfter))
-    return now._tag === "HalfOpen" && probing ? Effect.fail(unavailable(Duration.zero)) : Effect.void
+    if (now._tag === "Open" && shut(now)) return refused(now.retryAfter)
+    return now._tag === "HalfOpen" && probing ? refused(Duration.zero) : Effect.void
   })
 
   /** Notes how a request ended; whether it was met with silence. */
@@ -125,7 +129,7 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
 
   const guard: Breaker["guard"] = <A, R>(self: Effect.Effect<A, BackendError, R>) =>
     Effect.withFiber<A, BackendError | NoBackendAvailable, R>((fiber) => {
-      if (open && probed) return Effect.fail(unavailable(Duration.zero))
+      if (open && probed) return refused(Duration.zero)
       const clock = fiber.getRef(Clock.Clock)
       const start = millisOf(clock)
       return failures.execute(self, { key, classify: judge }).pipe(
@@ -136,7 +140,7 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
           return silent ? Effect.andThen(strike, lookAt(now)) : lookAt(now)
         }),
         Effect.catchTag("CircuitBreakerError", ({ reason }) =>
-          Effect.fail(unavailable(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.zero))
+          refused(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.zero)
         )
       )
     })

@@ -3,6 +3,7 @@ import { limitKey } from "../domain/ClientAddress.ts"
 import type { ErrorCode } from "../domain/ErrorCatalogue.ts"
 import type { Priority } from "../domain/Priority.ts"
 import type { Quota } from "./RateLimit.ts"
+import type { Span } from "./telemetry/Tracing.ts"
 
 /** What is known of a request by the time it is answered, for its headers, its log lines and the metrics. */
 export class RequestRecord {
@@ -12,6 +13,8 @@ export class RequestRecord {
   readonly client: string
   /** When its head had come, in monotonic milliseconds. */
   readonly startedAt: number
+  /** Its story, where traces are on. */
+  readonly span: Span | undefined
   /** Whose token it showed, in the words of `Auth`; undefined where it showed none, or none is needed. */
   tokenId: string | undefined = undefined
   /** Milliseconds spent in line and with the backend. */
@@ -28,11 +31,14 @@ export class RequestRecord {
   /** What its answer tells beside the error's code. */
   details: string | undefined = undefined
 
-  constructor(options: Pick<RequestRecord, "id" | "traceId" | "client" | "startedAt">) {
+  constructor(
+    options: Pick<RequestRecord, "id" | "traceId" | "client" | "startedAt"> & { readonly span?: Span | undefined }
+  ) {
     this.id = options.id
     this.traceId = options.traceId
     this.client = options.client
     this.startedAt = options.startedAt
+    this.span = options.span
   }
 }
 

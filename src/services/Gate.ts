@@ -6,6 +6,7 @@ import type { Lane } from "./Backends.ts"
 import type { RequestRecord } from "./CurrentRequest.ts"
 import type { Suits } from "./LaneChoice.ts"
 import type { Standing } from "./Line.ts"
+import type { Span } from "./telemetry/Tracing.ts"
 
 export type Refused = Overloaded | NoBackendAvailable
 
@@ -15,6 +16,8 @@ export interface Visit extends Standing<Lane> {
   readonly request: RequestRecord | undefined
   readonly slot: Scope.Closeable
   readonly enteredAt: number
+  /** The story of the wait, where it is told. */
+  readonly span: Span | undefined
   /** What it could go to. */
   readonly suits: Suits
   lane: Lane | undefined

@@ -11,6 +11,8 @@ import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { makeServiceTimes } from "./ServiceTimes.ts"
+import { attribute, eventName } from "./telemetry/Names.ts"
+import { told } from "./telemetry/Tracing.ts"
 import { type Slot, WaitingLine } from "./WaitingLine.ts"
 
 /** The first to ask, and the second where that takes long. */
@@ -85,9 +87,13 @@ export const makeHedging = Effect.gen(function* () {
           budget.withdraw,
           (lane) =>
             Effect.onExit(learning(lane), (exit) => {
-              metrics.hedge(lane.backend.name, Exit.isSuccess(exit) ? "won" : "lost")
+              const outcome = Exit.isSuccess(exit) ? "won" : "lost"
+              metrics.hedge(lane.backend.name, outcome)
               if (Exit.isFailure(exit) && !Exit.hasInterrupts(exit)) also.push(lane.backend.name)
-              return Effect.void
+              return told(Effect.void, eventName.hedge, {
+                [attribute.backend]: lane.backend.name,
+                [attribute.hedge]: outcome
+              })
             })
         )
 

@@ -33,6 +33,8 @@ import { Settings } from "./Settings.ts"
 import { type CacheControl, isShared, makeSharing } from "./Sharing.ts"
 import { startingWith } from "./StartingWith.ts"
 import { makeTimer } from "./Timer.ts"
+import { attribute, eventName } from "./telemetry/Names.ts"
+import { told } from "./telemetry/Tracing.ts"
 import { Slot, WaitingLine } from "./WaitingLine.ts"
 
 /** What a caller may ask for beside the event. */
@@ -119,9 +121,10 @@ export class Inference extends Context.Service<
             return Effect.flatMap(allowed, (granted) => {
               if (!granted) return Effect.fail(error)
               metrics.fallback(backend)
-              return Effect.catchTag(overBackends(request, run, left, failures), "NoBackendAvailable", () =>
+              const next = Effect.catchTag(overBackends(request, run, left, failures), "NoBackendAvailable", () =>
                 Effect.fail(error)
               )
+              return told(next, eventName.fallback, { [attribute.backend]: backend })
             })
           })
         )
@@ -134,9 +137,9 @@ export class Inference extends Context.Service<
           const { backend } = lane
           return failing(lane, attempts.whole(backend, request), lanes().length > 1).pipe(
             Effect.map(({ endpoint, generation }): Answer => {
-              metrics.firstToken(backend.name, millisOf(clock) - start)
+              metrics.firstToken(backend.name, millisOf(clock) - start, endpoint)
               if (generation.usage !== undefined) {
-                metrics.tokens(backend.name, generation.usage)
+                metrics.tokens(backend.name, generation.usage, endpoint)
                 metrics.delivered(backend.name, generation.usage.completionTokens)
               }
               return { ...generation, backend: backend.name, endpoint }
@@ -178,7 +181,7 @@ export class Inference extends Context.Service<
             })
           )
         )
-        metrics.firstToken(begun.backend, (yield* monotonicMillis) - start)
+        metrics.firstToken(begun.backend, (yield* monotonicMillis) - start, begun.endpoint)
         return begun
       })
 

@@ -103,6 +103,10 @@ export interface NativeFacts {
 export interface InferenceBackend {
   /** A fixed word, fit for a metric label. */
   readonly name: string
+  /** Whose make it is, as traces and metrics call it. */
+  readonly provider: string
+  /** Where it listens, without a path of ours. */
+  readonly url?: string
   readonly endpoints: readonly [Endpoint, ...ReadonlyArray<Endpoint>]
   /** Asks the backend how it is; answers within two seconds. */
   readonly status: Effect.Effect<BackendStatus>

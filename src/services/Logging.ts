@@ -52,17 +52,31 @@ export const layer = (write: WriteLine, options: { readonly terminal: boolean })
     })
   )
 
-const jsonLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
-  const { fields, text } = split(message)
-  return toJson({
-    level: levelName(logLevel),
-    time: date.toISOString(),
-    message: text,
-    ...correlation(fiber),
-    ...fields,
-    ...(cause.reasons.length === 0 ? undefined : { cause: describeCause(cause) })
-  })
+const jsonLine = Logger.make((options) => {
+  const { fields, level, text } = readEntry(options)
+  return toJson({ level, time: options.date.toISOString(), message: text, ...fields })
 })
+
+/** What a line says, whoever writes it. */
+export interface Entry {
+  readonly level: string
+  readonly text: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** Whatever is logged, as it may be told: see `layer`. */
+export const readEntry = ({ cause, fiber, logLevel, message }: Logger.Options<unknown>): Entry => {
+  const { fields, text } = split(message)
+  return {
+    level: levelName(logLevel),
+    text,
+    fields: {
+      ...correlation(fiber),
+      ...fields,
+      ...(cause.reasons.length === 0 ? undefined : { cause: describeCause(cause) })
+    }
+  }
+}
 
 /** What JSON has no word for is written all the same, at some cost: a log line must not fail a request. */
 const toJson = (line: object): string =>

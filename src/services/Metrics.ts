@@ -5,7 +5,9 @@ import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { backendErrorCodes } from "../domain/BackendError.ts"
 import type { Usage } from "../domain/Generation.ts"
+import { family } from "./MetricFamily.ts"
 import { Settings } from "./Settings.ts"
+import { alsoByConvention, ConventionRegistry } from "./telemetry/ConventionMetrics.ts"
 import { Fellows } from "./workers/Fellows.ts"
 import { contributeMetrics, summedMetrics } from "./workers/SummedMetrics.ts"
 
@@ -34,11 +36,11 @@ export interface HttpRequestRecord {
 }
 
 /** Everything the service counts. Plain calls: they can't fail, and they are on every request's way. */
-interface Recorder {
+export interface Recorder {
   /** Brings the gauges up to date: before they are read is soon enough. */
   readonly gauges: Effect.Effect<void>
-  /** A backend and its endpoints: their counters are there from now on, at zero, for a rate needs a beginning. */
-  readonly announce: (backend: string, endpoints: ReadonlyArray<string>) => void
+  /** A backend, its endpoints and whose make it is: their counters are there from now on, at zero, for a rate needs a beginning. */
+  readonly announce: (backend: string, endpoints: ReadonlyArray<string>, provider: string) => void
   readonly httpStarted: () => void
   readonly httpEnded: (request: HttpRequestRecord) => void
   /** A request that Node's parser refused, so that it never was one in flight. */
@@ -67,11 +69,11 @@ interface Recorder {
   readonly queueWait: (millis: number) => void
   /** How to read the state of a backend's breaker, which is done when the metrics are: time alone changes it. */
   readonly readBreaker: (backend: string, read: Effect.Effect<BreakerState>) => void
-  readonly tokens: (backend: string, usage: Usage) => void
+  readonly tokens: (backend: string, usage: Usage, endpoint: string) => void
   /** Tokens that a caller got, and tokens that were generated for nobody. */
   readonly delivered: (backend: string, tokens: number) => void
   readonly wasted: (backend: string, tokens: number) => void
-  readonly firstToken: (backend: string, millis: number) => void
+  readonly firstToken: (backend: string, millis: number, endpoint: string) => void
   readonly overhead: (millis: number) => void
 }
 
@@ -95,7 +97,9 @@ export class Metrics extends Context.Service<
     Effect.gen(function* () {
       const { metricsNamespace } = yield* Settings
       const context = Context.make(Metric.MetricRegistry, new Map())
-      const recorder = makeRecorder(context)
+      const registry = yield* ConventionRegistry
+      const plain = makeRecorder(context)
+      const recorder = registry === undefined ? plain : alsoByConvention(plain, registry)
       const own = Effect.map(recorder.gauges, () =>
         PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace })
       )
@@ -218,29 +222,3 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
     overhead: (millis) => overhead.update({}, millis / 1000)
   }
 }
-
-/**
- * One name with its labelled series. Each series is a metric of its own, made once and kept: the sets of labels are
- * closed, so what is kept is bounded.
- */
-const family =
-  <Input>(
-    context: Context.Context<never>,
-    make: (name: string, description: string, labels: Labels) => Metric.Metric<Input, unknown>
-  ) =>
-  (name: string, description: string) => {
-    const made = new Map<string, Metric.Metric<Input, unknown>>()
-    return {
-      update: (labels: Labels, value: Input) => {
-        const key = Object.values(labels).join("\n")
-        let series = made.get(key)
-        if (series === undefined) {
-          series = make(name, description, labels)
-          made.set(key, series)
-        }
-        series.updateUnsafe(value, context)
-      }
-    }
-  }
-
-type Labels = Readonly<Record<string, string>>

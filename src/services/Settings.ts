@@ -17,7 +17,15 @@ import {
   words,
   yesNo
 } from "./SettingKinds.ts"
-import { lookupIn, type Origin, readSettings, type SettingsError, type Source, type Values } from "./SettingsSource.ts"
+import {
+  type Definitions,
+  lookupIn,
+  type Origin,
+  readSettings,
+  type SettingsError,
+  type Source,
+  type Values
+} from "./SettingsSource.ts"
 
 /** Every setting of the service, with its default: the start-up errors, `ai-ticket config` and the README read this. */
 export const definitions = {
@@ -149,6 +157,8 @@ export class Settings extends Context.Service<
     readonly origins: { readonly [K in SettingName]: Origin }
     /** Another variable, from the same sources; empty if it isn't set. */
     readonly lookup: (variable: string) => Effect.Effect<string>
+    /** Settings that only some part of the service knows, from the same sources. */
+    readonly read: <D extends Definitions>(definitions: D) => Effect.Effect<Values<D>, SettingsError>
   }
 >()("ai-ticket/services/Settings") {
   /** From the given sources; earlier ones win. */
@@ -158,7 +168,8 @@ export class Settings extends Context.Service<
       Effect.map(readSettings(definitions, sources), ({ origins, values }) => ({
         ...values,
         origins,
-        lookup: lookupIn(sources)
+        lookup: lookupIn(sources),
+        read: (others) => Effect.map(readSettings(others, sources), ({ values }) => values)
       }))
     )
 

@@ -19,7 +19,7 @@ export interface Definition<A> {
   readonly description: string
 }
 
-type Definitions = Readonly<Record<string, Definition<unknown>>>
+export type Definitions = Readonly<Record<string, Definition<unknown>>>
 
 export type Values<D extends Definitions> = {
   readonly [K in keyof D]: D[K] extends Definition<infer A> ? A : never

@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Backends, type Lane } from "./Backends.ts"
-import { CurrentRequest, shareOf } from "./CurrentRequest.ts"
+import { CurrentRequest, type RequestRecord, shareOf } from "./CurrentRequest.ts"
 import { Deadline } from "./Deadline.ts"
 import type { LineState, Refused, Visit } from "./Gate.ts"
 import type { Suits } from "./LaneChoice.ts"
@@ -15,6 +15,8 @@ import { makeLocalGate } from "./LocalGate.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
+import { attribute, spanName } from "./telemetry/Names.ts"
+import { CurrentSpan, type Span } from "./telemetry/Tracing.ts"
 import { Fellows } from "./workers/Fellows.ts"
 import { makeRemoteGate } from "./workers/RemoteGate.ts"
 
@@ -66,6 +68,8 @@ export class WaitingLine extends Context.Service<
         visit.takenAt = millisOf(visit.clock)
         metrics.queueWait(visit.takenAt - visit.enteredAt)
         noteWait(visit)
+        visit.span?.set({ [attribute.backend]: lane.backend.name })
+        visit.span?.end()
       }
       const fellows = yield* Fellows
       const gate =
@@ -90,6 +94,7 @@ export class WaitingLine extends Context.Service<
         const request = fiber.getRef(CurrentRequest)
         const visit: Visit = {
           ...{ clock, request, slot: Scope.makeUnsafe(), enteredAt: millisOf(clock) },
+          span: queueSpan(fiber, request),
           client: request === undefined ? "" : shareOf(request),
           priority: request?.priority ?? "normal",
           suits,
@@ -124,6 +129,7 @@ export class WaitingLine extends Context.Service<
       ): Effect.Effect<void> => {
         if (visit.lane === undefined) {
           if (gate.left(visit)) noteWait(visit)
+          visit.span?.end("no_slot")
           return Effect.void
         }
         if (patient) return giveBack(visit, visit.lane, exit)
@@ -170,6 +176,14 @@ export class WaitingLine extends Context.Service<
       })
     })
   )
+}
+
+/** The wait is told of even where it is short, so that every story has the same parts. */
+const queueSpan = (fiber: Fiber.Fiber<unknown, unknown>, request: RequestRecord | undefined): Span | undefined => {
+  const parent = fiber.getRef(CurrentSpan)
+  return parent?.sampled === true
+    ? parent.child(spanName.queue, "internal", { [attribute.priority]: request?.priority })
+    : undefined
 }
 
 /** The time in line, whether a slot was the end of it or not. */

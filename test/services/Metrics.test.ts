@@ -28,8 +28,8 @@ const countAll = (metrics: Metrics["Service"]) => {
   metrics.readLine(() => ({ waiting: 3, inUse: 1 }), Effect.succeed(1500))
   metrics.queueWait(20)
   metrics.readBreaker("koboldcpp", Effect.succeed("half_open"))
-  metrics.tokens("koboldcpp", { promptTokens: 30, completionTokens: 20 })
-  metrics.firstToken("koboldcpp", 1500)
+  metrics.tokens("koboldcpp", { promptTokens: 30, completionTokens: 20 }, "chat")
+  metrics.firstToken("koboldcpp", 1500, "chat")
   metrics.overhead(2)
 }
 
@@ -88,7 +88,7 @@ describe("the page of metrics", () => {
     Effect.gen(function* () {
       const metrics = yield* metricsNamed()
       metrics.retry("koboldcpp", "chat")
-      metrics.announce("koboldcpp", ["chat", "generate"])
+      metrics.announce("koboldcpp", ["chat", "generate"], "koboldcpp")
       const samples = parseMetrics(yield* metrics.render)
       const value = (name: string, labels: Record<string, string>) => sampleValue(samples, `ai_ticket_${name}`, labels)
       assert.strictEqual(value("backend_retries_total", { endpoint: "chat" }), 1)

@@ -27,7 +27,7 @@ const instance = Effect.gen(function* () {
   const context = yield* Layer.build(
     Readiness.layer.pipe(
       Layer.provideMerge(Layer.merge(Lifecycle.layer, WaitingLine.layer)),
-      Layer.provideMerge(onlyLane({ name: "fake", endpoints, status, models: Effect.succeed([]) })),
+      Layer.provideMerge(onlyLane({ name: "fake", provider: "fake", endpoints, status, models: Effect.succeed([]) })),
       Layer.provide(Metrics.layer),
       Layer.provide(Settings.layerRecord({}))
     )

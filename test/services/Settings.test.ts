@@ -12,7 +12,7 @@ const refusal = (record: Readonly<Record<string, string>>) => Effect.flip(read(r
 describe("the settings", () => {
   it.effect("are as documented when nothing is set", () =>
     Effect.gen(function* () {
-      const { lookup: _, origins, ...values } = yield* read({})
+      const { lookup: _, read: __, origins, ...values } = yield* read({})
       assert.deepStrictEqual(values, {
         koboldcppApiUrl: ["http://localhost:5001"],
         koboldcppApiKey: undefined,

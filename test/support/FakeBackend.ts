@@ -89,6 +89,7 @@ export const fakeBackend = (
   )
   const backend: InferenceBackend = {
     name: "fake",
+    provider: "fake",
     endpoints: [first, ...rest],
     models,
     status: Effect.succeed({ reachable: true })

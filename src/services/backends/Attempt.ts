@@ -11,6 +11,7 @@ import { parseRetryAfter } from "../../domain/RetryAfter.ts"
 import { Deadline } from "../Deadline.ts"
 import type { Endpoint } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
+import { CurrentSpan, traced } from "../telemetry/Tracing.ts"
 import { Slot } from "../WaitingLine.ts"
 import { surely } from "./koboldcpp/KoboldCppAbort.ts"
 import type { BrokenCall, Call, OpenAnswer, Transport } from "./Transport.ts"
@@ -97,7 +98,9 @@ export const makeAttempt = (
       const clock = Context.get(context, Clock.Clock)
       const start = millisOf(clock)
       const generation = identify(body, slot)
-      return transport.call(callTo(wire.path, generation.body, Context.get(context, Deadline) - start)).pipe(
+      const left = Context.get(context, Deadline) - start
+      const call = traced(callTo(wire.path, generation.body, left), Context.get(context, CurrentSpan))
+      return transport.call(call).pipe(
         Effect.onInterrupt(() => Scope.addFinalizer(slot, generation.abort())),
         Effect.catch((call) => {
           const aborted = mayGenerate(call, millisOf(clock) - start) ? surely(generation.abort(), slot) : Effect.void

@@ -57,7 +57,7 @@ export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, na
 
   const [first, ...rest] = wireEndpoints
   return {
-    name,
+    ...{ name, url, provider: "koboldcpp" },
     endpoints: [makeEndpoint(first), ...rest.map(makeEndpoint)],
     abandon: (genkey) => abort(genkey),
     native: makeFacts(name, (path, body) => transport.call(callTo(path, body))),

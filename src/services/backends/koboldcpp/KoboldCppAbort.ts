@@ -2,6 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Metrics } from "../../Metrics.ts"
+import { attribute, spanName } from "../../telemetry/Names.ts"
+import { CurrentSpan, type Span } from "../../telemetry/Tracing.ts"
 import type { Answer, BrokenCall } from "../Transport.ts"
 
 /** How long an abort may take, and how long the questions after it: KoboldCpp answers each at once, busy or not. */
@@ -25,27 +27,38 @@ export const makeAbort = Effect.fnUntraced(function* (backend: string, post: Pos
     return (yield* Effect.flatMap(post("/api/extra/tokencount", { prompt: text }), readJson(Counted))).value
   })
 
+  const heard = (span: Span | undefined, outcome: "heard" | "failed") => {
+    metrics.abort(backend, outcome)
+    span?.set({ [attribute.abort]: outcome })
+    span?.end(outcome === "heard" ? undefined : "not_heard")
+  }
+
   const abort: Abort = (genkey, delivered = () => 0) =>
-    post("/api/extra/abort", { genkey }).pipe(
-      Effect.timeout(abortTimeout),
-      Effect.matchEffect({
-        onFailure: () =>
-          Effect.andThen(
-            Effect.sync(() => metrics.abort(backend, "failed")),
-            Effect.logWarning("The backend did not hear an abort: it may still be generating")
-          ),
-        onSuccess: () => {
-          metrics.abort(backend, "heard")
-          return generated(genkey).pipe(
-            Effect.timeout(countTimeout),
-            Effect.matchEffect({
-              onFailure: () => Effect.void,
-              onSuccess: (tokens) => Effect.sync(() => metrics.wasted(backend, Math.max(0, tokens - delivered())))
-            })
-          )
-        }
-      })
-    )
+    Effect.withFiber((fiber) => {
+      const parent = fiber.getRef(CurrentSpan)
+      const span =
+        parent?.sampled === true ? parent.child(spanName.abort, "client", { [attribute.backend]: backend }) : undefined
+      return post("/api/extra/abort", { genkey }).pipe(
+        Effect.timeout(abortTimeout),
+        Effect.matchEffect({
+          onFailure: () =>
+            Effect.andThen(
+              Effect.sync(() => heard(span, "failed")),
+              Effect.logWarning("The backend did not hear an abort: it may still be generating")
+            ),
+          onSuccess: () => {
+            heard(span, "heard")
+            return generated(genkey).pipe(
+              Effect.timeout(countTimeout),
+              Effect.matchEffect({
+                onFailure: () => Effect.void,
+                onSuccess: (tokens) => Effect.sync(() => metrics.wasted(backend, Math.max(0, tokens - delivered())))
+              })
+            )
+          }
+        })
+      )
+    })
   return abort
 })
 

@@ -39,7 +39,8 @@ export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, na
 
   const [chat, completion] = endpointsAt(model)
   return {
-    name,
+    // The conventions' word for whatever speaks OpenAI's protocol and can't be told from it.
+    ...{ name, url, provider: "openai" },
     endpoints: [makeEndpoint(chat), makeEndpoint(completion)],
     models: makeModels(name, models),
     status: models.pipe(

@@ -1,0 +1,43 @@
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type * as Clock from "effect/Clock"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type { RequestRecord } from "../services/CurrentRequest.ts"
+import { attribute, methodOf } from "../services/telemetry/Names.ts"
+import type { Span, Tracing } from "../services/telemetry/Tracing.ts"
+import { isExactRoute, methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
+
+/** The span of a request, by the conventions for HTTP servers: it ends when the answer has been written, or given up. */
+export const beginSpan = (tracing: Tracing, request: HttpServerRequest.HttpServerRequest, clock: Clock.Clock): Span => {
+  const method = methodLabel(request.method)
+  const route = routeLabel(pathOf(request.url))
+  const verb = method === "other" ? "HTTP" : method
+  const span = tracing.begin(request.headers, { clock, name: route === "other" ? verb : `${verb} ${route}` })
+  if (span.sampled) NodeHttpServerRequest.toServerResponse(request).once("close", () => span.end())
+  return span
+}
+
+interface Told {
+  /** The labels of its metrics: nothing that a client sent is in them. */
+  readonly method: string
+  readonly route: string
+  readonly status: number
+  /** The address that the service was told to listen on. */
+  readonly address: string
+}
+
+/** What is known when the answer is: a path or a query that is not one of ours stays with whoever sent it. */
+export const tellSpan = (span: Span, record: RequestRecord, { address, method, route, status }: Told): void => {
+  span.set({
+    [attribute.method]: methodOf(method),
+    [attribute.scheme]: "http",
+    [attribute.route]: route === "other" ? undefined : route,
+    [attribute.path]: isExactRoute(route) ? route : undefined,
+    [attribute.status]: status,
+    [attribute.serverAddress]: address,
+    [attribute.clientAddress]: record.client,
+    [attribute.requestId]: record.id,
+    [attribute.cache]: record.cache
+  })
+  if (status >= 500) span.fail(record.error ?? String(status))
+  else if (status >= 400) span.set({ [attribute.errorType]: record.error ?? String(status) })
+}

@@ -1,0 +1,76 @@
+import * as Context from "effect/Context"
+import * as Metric from "effect/Metric"
+import { family } from "../MetricFamily.ts"
+import type { Recorder } from "../Metrics.ts"
+import { attribute, type ConventionMetric, methodOf, metric, operationOf } from "./Names.ts"
+
+/** Where the metrics that have a convention are kept, for whoever exports them; undefined where nobody does. */
+export const ConventionRegistry = Context.Reference<Context.Context<never> | undefined>(
+  "ai-ticket/services/telemetry/ConventionRegistry",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * The same measurements told twice: what a recorder hears goes into histograms with the conventions' names and buckets
+ * too. Their attributes come from closed sets, as labels do: models, which clients name, are none.
+ */
+export const alsoByConvention = (recorder: Recorder, context: Context.Context<never>): Recorder => {
+  const histogram = ({ boundaries, description, name }: ConventionMetric) =>
+    family(context, (name, description, attributes) => Metric.histogram(name, { description, attributes, boundaries }))(
+      name,
+      description
+    )
+  const httpDuration = histogram(metric.httpDuration)
+  const operationDuration = histogram(metric.operationDuration)
+  const tokenUsage = histogram(metric.tokenUsage)
+  const firstToken = histogram(metric.firstToken)
+  const providers = new Map<string, string>()
+  const operation = (backend: string, endpoint: string) => ({
+    [attribute.operation]: operationOf(endpoint),
+    [attribute.provider]: providers.get(backend) ?? "other",
+    [attribute.backend]: backend
+  })
+
+  return {
+    ...recorder,
+    announce: (backend, endpoints, provider) => {
+      recorder.announce(backend, endpoints, provider)
+      providers.set(backend, provider)
+    },
+    httpEnded: (request) => {
+      recorder.httpEnded(request)
+      const { endpoint, method, millis, status } = request
+      httpDuration.update(
+        {
+          [attribute.method]: methodOf(method),
+          [attribute.scheme]: "http",
+          ...(endpoint === "other" ? {} : { [attribute.route]: endpoint }),
+          [attribute.status]: String(status),
+          ...(status >= 400 ? { [attribute.errorType]: String(status) } : {})
+        },
+        millis / 1000
+      )
+    },
+    attempt: (attempt) => {
+      recorder.attempt(attempt)
+      const { backend, endpoint, millis, outcome } = attempt
+      operationDuration.update(
+        {
+          ...operation(backend, endpoint),
+          ...(outcome === "success" ? {} : { [attribute.errorType]: outcome })
+        },
+        millis / 1000
+      )
+    },
+    tokens: (backend, usage, endpoint) => {
+      recorder.tokens(backend, usage, endpoint)
+      const labels = operation(backend, endpoint)
+      tokenUsage.update({ ...labels, [attribute.tokenType]: "input" }, usage.promptTokens)
+      tokenUsage.update({ ...labels, [attribute.tokenType]: "output" }, usage.completionTokens)
+    },
+    firstToken: (backend, millis, endpoint) => {
+      recorder.firstToken(backend, millis, endpoint)
+      firstToken.update(operation(backend, endpoint), millis / 1000)
+    }
+  }
+}

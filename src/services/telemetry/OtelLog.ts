@@ -1,0 +1,44 @@
+import * as OtelLogger from "@effect/opentelemetry/OtelLogger"
+import * as Otel from "@opentelemetry/api"
+import type { Logger as OtelLog } from "@opentelemetry/api-logs"
+import * as Logger from "effect/Logger"
+import { type Entry, readEntry } from "../Logging.ts"
+import { CurrentSpan } from "./Tracing.ts"
+
+/** The log's lines again, each with its fields as attributes and the span that it belongs to. */
+export const makeLogger = (log: OtelLog): Logger.Logger<unknown, void> =>
+  Logger.make((options) => {
+    const { fields, level, text } = readEntry(options)
+    const span = options.fiber.getRef(CurrentSpan)
+    log.emit({
+      body: text,
+      severityText: level,
+      severityNumber: OtelLogger.logLevelToSeverityNumber(options.logLevel),
+      timestamp: options.date,
+      attributes: attributesOf(fields),
+      ...(span === undefined ? {} : { context: contextOf(span) })
+    })
+  })
+
+const contextOf = ({
+  sampled,
+  spanId,
+  traceId
+}: {
+  readonly sampled: boolean
+  readonly spanId: string
+  readonly traceId: string
+}) =>
+  Otel.trace.setSpanContext(Otel.ROOT_CONTEXT, {
+    ...{ traceId, spanId },
+    traceFlags: sampled ? Otel.TraceFlags.SAMPLED : Otel.TraceFlags.NONE
+  })
+
+const attributesOf = (fields: Entry["fields"]) => {
+  const attributes: Record<string, string | number | boolean> = {}
+  for (const [key, value] of Object.entries(fields)) {
+    if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") attributes[key] = value
+    else if (value !== undefined) attributes[key] = String(value)
+  }
+  return attributes
+}

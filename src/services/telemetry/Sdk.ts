@@ -1,0 +1,125 @@
+import * as Resource from "@effect/opentelemetry/Resource"
+import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources"
+import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs"
+import { AggregationTemporality, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics"
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+  TracerProvider
+} from "@opentelemetry/sdk-trace"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
+import packageJson from "../../../package.json" with { type: "json" }
+import { Ids } from "../Ids.ts"
+import { ConventionRegistry } from "./ConventionMetrics.ts"
+import { makeExport } from "./Export.ts"
+import { makeLogger } from "./OtelLog.ts"
+import { makeSource } from "./OtelMetricSource.ts"
+import type { OtelSettings } from "./OtelSettings.ts"
+import { makeTracing } from "./OtelTracing.ts"
+import { Tracing } from "./Tracing.ts"
+import { makeWarnings } from "./Warnings.ts"
+
+/** How long the last export may take when the service ends: a collector that is down must not hold it up. */
+const flushTimeout = "1 second"
+
+/** The longest text of a span; a prompt that is told may be longer. */
+const longestAttribute = 65_536
+
+/** Whatever can be told to end, with all that it still has to send. */
+interface Provider {
+  readonly shutdown: () => Promise<void>
+}
+
+/** Traces, metrics and logs, each where it has a destination. Nothing here waits for a collector but the end. */
+export const layer = (settings: OtelSettings) =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const { certificate, content, logDelay, metricInterval, propagators, spanDelay, to } = settings
+      const resource = yield* resourceOf(settings)
+      const failed = yield* makeWarnings
+      const exporters = makeExport({ certificate, failed })
+      const ends: Array<Provider> = []
+      let context = Context.empty()
+
+      if (to.traces !== undefined) {
+        const processor = new BatchSpanProcessor({
+          exporter: exporters.traces(to.traces),
+          scheduledDelayMillis: spanDelay
+        })
+        const provider = new TracerProvider({
+          ...{ resource, sampler: samplerOf(settings), spanProcessors: [processor] },
+          spanLimits: { attributeValueLengthLimit: longestAttribute }
+        })
+        const tracer = provider.getTracer(packageJson.name, packageJson.version)
+        context = Context.add(context, Tracing, makeTracing({ tracer, propagators, tellsContent: content }))
+        ends.push(provider)
+      }
+
+      if (to.metrics !== undefined) {
+        const exporter = exporters.metrics(to.metrics)
+        const registry = Context.make(Metric.MetricRegistry, new Map())
+        const reader = new PeriodicExportingMetricReader({
+          exporter: Object.assign(exporter, {
+            selectAggregationTemporality: () => AggregationTemporality.CUMULATIVE
+          }),
+          exportIntervalMillis: metricInterval,
+          exportTimeoutMillis: Math.min(metricInterval, to.metrics.timeoutMillis),
+          metricProducers: [yield* Effect.provideService(makeSource(registry), Resource.Resource, resource)]
+        })
+        context = Context.add(context, ConventionRegistry, registry)
+        ends.push(new MeterProvider({ resource, readers: [reader] }))
+      }
+
+      if (to.logs !== undefined) {
+        const processor = new BatchLogRecordProcessor({
+          exporter: exporters.logs(to.logs),
+          scheduledDelayMillis: logDelay
+        })
+        const provider = new LoggerProvider({ resource, processors: [processor] })
+        const loggers = yield* Logger.CurrentLoggers
+        const logger = makeLogger(provider.getLogger(packageJson.name, packageJson.version))
+        context = Context.add(context, Logger.CurrentLoggers, new Set([...loggers, logger]))
+        ends.push(provider)
+      }
+
+      yield* Effect.addFinalizer(() =>
+        Effect.promise(() => Promise.allSettled(ends.map((provider) => provider.shutdown()))).pipe(
+          Effect.interruptible,
+          Effect.timeoutOption(flushTimeout)
+        )
+      )
+      return context
+    })
+  ).pipe(Layer.provide(Ids.layer))
+
+/** Each process is an instance of its own: the counts of several workers are told apart by it. */
+const resourceOf = ({ resourceAttributes, serviceName }: OtelSettings) =>
+  Effect.map(Ids, (ids) =>
+    defaultResource().merge(
+      resourceFromAttributes({
+        "service.version": packageJson.version,
+        "service.instance.id": ids.next(),
+        "service.name": packageJson.name,
+        ...resourceAttributes,
+        ...(serviceName === undefined ? {} : { "service.name": serviceName })
+      })
+    )
+  )
+
+const samplerOf = ({ sampler, samplerArg }: OtelSettings) => {
+  const name = sampler.replace("parentbased_", "")
+  const root =
+    name === "always_on"
+      ? new AlwaysOnSampler()
+      : name === "always_off"
+        ? new AlwaysOffSampler()
+        : new TraceIdRatioBasedSampler(samplerArg)
+  return name === sampler ? root : new ParentBasedSampler({ root })
+}

@@ -1,0 +1,79 @@
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import * as Effect from "effect/Effect"
+import {
+  decodeExport,
+  type Received,
+  type ReceivedLog,
+  type ReceivedMetric,
+  type ReceivedSpan,
+  type SignalName
+} from "./OtlpDecode.ts"
+
+export interface OtlpReceiver {
+  readonly url: string
+  /** What came of each export, and what its request said beside it. */
+  readonly exports: Array<Received & { readonly path: string; readonly headers: NodeJS.Dict<string | string[]> }>
+  readonly bytes: Array<Buffer>
+  /** Requests that came, answered or not. */
+  readonly asked: () => number
+  readonly spans: () => ReadonlyArray<ReceivedSpan>
+  /** The latest of each name. */
+  readonly metrics: () => ReadonlyMap<string, ReceivedMetric>
+  readonly logs: () => ReadonlyArray<ReceivedLog>
+}
+
+/** What it answers to an export: a status, or nothing ever. */
+export type Mood = number | "silent"
+
+/** A collector on a free port that reads what it gets, both encodings, and remembers it. */
+export const otlpReceiver = (mood: Mood = 200) =>
+  Effect.acquireRelease(
+    Effect.callback<OtlpReceiver & { readonly close: () => void }>((resume) => {
+      const exports: OtlpReceiver["exports"] = []
+      const bytes: Array<Buffer> = []
+      let asked = 0
+      const server = createServer((request, response) => {
+        const chunks: Array<Buffer> = []
+        request.on("data", (chunk: Buffer) => chunks.push(chunk))
+        request.on("end", () => {
+          asked += 1
+          if (mood === "silent") return
+          const path = request.url ?? ""
+          const body = Buffer.concat(chunks)
+          bytes.push(body)
+          const signal = path.split("/").at(-1) as SignalName
+          exports.push({
+            ...decodeExport(signal, request.headers["content-type"] ?? "none", body),
+            ...{ path, headers: request.headers }
+          })
+          response.writeHead(mood, { "content-type": "application/json" }).end("{}")
+        })
+      })
+      server.listen(0, "127.0.0.1", () =>
+        resume(
+          Effect.succeed({
+            url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+            ...{ exports, bytes },
+            asked: () => asked,
+            spans: () => exports.flatMap(({ spans }) => spans),
+            metrics: () => new Map(exports.flatMap(({ metrics }) => metrics).map((metric) => [metric.name, metric])),
+            logs: () => exports.flatMap(({ logs }) => logs),
+            close: () => {
+              server.closeAllConnections()
+              server.close()
+            }
+          })
+        )
+      )
+    }),
+    ({ close }) => Effect.sync(close)
+  )
+
+/** What a service needs to export soon to that collector. */
+export const exportingTo = (receiver: Pick<OtlpReceiver, "url">): Readonly<Record<string, string>> => ({
+  OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+  OTEL_BSP_SCHEDULE_DELAY: "20",
+  OTEL_BLRP_SCHEDULE_DELAY: "20",
+  OTEL_METRIC_EXPORT_INTERVAL: "50"
+})
