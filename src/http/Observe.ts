@@ -66,7 +66,8 @@ export const makeObserve = Effect.gen(function* () {
     const route = routeLabel(pathOf(request.url))
     metrics.httpEnded({ method, endpoint: route, status, millis: totalMillis })
     if (isInference(route)) metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
-    if (record.span?.sampled === true) tellSpan(record.span, record, { method, route, status, address })
+    const error = status === clientClosedRequest ? "client_closed_request" : record.error
+    if (record.span?.sampled === true) tellSpan(record.span, request, record, { method, route, status, address, error })
     const logged = accessLog(status, {
       request_id: record.id,
       trace_id: record.traceId,
@@ -77,7 +78,7 @@ export const makeObserve = Effect.gen(function* () {
       queue_ms: round(record.queueMillis),
       backend_ms: round(record.backendMillis),
       client: record.client,
-      error: status === clientClosedRequest ? "client_closed_request" : record.error,
+      error,
       details: record.details
     })
     return Effect.as(

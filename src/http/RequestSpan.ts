@@ -6,14 +6,12 @@ import { attribute, methodOf } from "../services/telemetry/Names.ts"
 import type { Span, Tracing } from "../services/telemetry/Tracing.ts"
 import { isExactRoute, methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
 
-/** The span of a request, by the conventions for HTTP servers: it ends when the answer has been written, or given up. */
+/** The span of a request, by the conventions for HTTP servers. */
 export const beginSpan = (tracing: Tracing, request: HttpServerRequest.HttpServerRequest, clock: Clock.Clock): Span => {
   const method = methodLabel(request.method)
   const route = routeLabel(pathOf(request.url))
   const verb = method === "other" ? "HTTP" : method
-  const span = tracing.begin(request.headers, { clock, name: route === "other" ? verb : `${verb} ${route}` })
-  if (span.sampled) NodeHttpServerRequest.toServerResponse(request).once("close", () => span.end())
-  return span
+  return tracing.begin(request.headers, { clock, name: route === "other" ? verb : `${verb} ${route}` })
 }
 
 interface Told {
@@ -23,10 +21,19 @@ interface Told {
   readonly status: number
   /** The address that the service was told to listen on. */
   readonly address: string
+  readonly error: string | undefined
 }
 
-/** What is known when the answer is: a path or a query that is not one of ours stays with whoever sent it. */
-export const tellSpan = (span: Span, record: RequestRecord, { address, method, route, status }: Told): void => {
+/**
+ * What is known when the answer is: a path or a query that is not one of ours stays with whoever sent it. The span ends
+ * when the answer has been written, or given up.
+ */
+export const tellSpan = (
+  span: Span,
+  request: HttpServerRequest.HttpServerRequest,
+  record: RequestRecord,
+  { address, error, method, route, status }: Told
+): void => {
   span.set({
     [attribute.method]: methodOf(method),
     [attribute.scheme]: "http",
@@ -38,6 +45,10 @@ export const tellSpan = (span: Span, record: RequestRecord, { address, method, r
     [attribute.requestId]: record.id,
     [attribute.cache]: record.cache
   })
-  if (status >= 500) span.fail(record.error ?? String(status))
-  else if (status >= 400) span.set({ [attribute.errorType]: record.error ?? String(status) })
+  if (status >= 500) span.fail(error ?? String(status))
+  else if (status >= 400) span.set({ [attribute.errorType]: error ?? String(status) })
+  const response = NodeHttpServerRequest.toServerResponse(request)
+  // A client that has left has closed it already.
+  if (response.destroyed) span.end()
+  else response.once("close", () => span.end())
 }

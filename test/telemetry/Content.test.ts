@@ -1,0 +1,38 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { sendEvent } from "../support/Http.ts"
+import { exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
+import { startService } from "../support/Running.ts"
+import { eventually } from "../support/TestService.ts"
+
+describe("prompts and completions", () => {
+  const attemptWith = (settings: Readonly<Record<string, string>>) =>
+    Effect.gen(function* () {
+      const collector = yield* otlpReceiver()
+      const { url } = yield* startService({ ...exportingTo(collector), ...settings })
+      yield* sendEvent(url, { content: { prompt: "who?", stop: ["halt"] } })
+      yield* eventually(() => collector.spans().length === 3)
+      return collector.spans().find(({ kind }) => kind === "client")?.attributes ?? {}
+    })
+
+  it.live("are in the spans of attempts when told", () =>
+    Effect.gen(function* () {
+      const attributes = yield* attemptWith({ OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: "SPAN_ONLY" })
+      assert.deepStrictEqual(JSON.parse(String(attributes["gen_ai.input.messages"])), [
+        { role: "user", parts: [{ type: "text", content: "who?" }] }
+      ])
+      assert.deepInclude(JSON.parse(String(attributes["gen_ai.output.messages"]))[0], {
+        role: "assistant",
+        parts: [{ type: "text", content: " from chat " }]
+      })
+      assert.deepStrictEqual(attributes["gen_ai.request.stop_sequences"], ["halt"])
+    })
+  )
+
+  it.live("are nowhere otherwise", () =>
+    Effect.gen(function* () {
+      const attributes = yield* attemptWith({})
+      for (const word of ["who?", "from chat", "halt"]) assert.notInclude(JSON.stringify(attributes), word)
+    })
+  )
+})
