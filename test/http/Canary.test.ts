@@ -8,6 +8,7 @@ import { Lifecycle } from "../../src/services/Lifecycle.ts"
 import { buggyService } from "../support/BuggyService.ts"
 import { canary, echo, echoHeaders, event, everyHeader, goodToken, wrongToken } from "../support/Canary.ts"
 import { assertFailure, type Incoming, type Outgoing, send, sendEvent } from "../support/Http.ts"
+import { exportedText, exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
 import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
 import type { Step } from "../support/ScriptedBackend.ts"
@@ -171,7 +172,9 @@ const ownScenarios: ReadonlyArray<Scenario> = [
 const scenarios = [...ownScenarios, ...backendScenarios]
 
 const run = Effect.fnUntraced(function* ({ ask, settings = {}, step = {} }: Omit<Scenario, "code" | "how">) {
+  const collector = yield* otlpReceiver()
   const world = yield* startService({
+    ...exportingTo(collector),
     AI_TICKET_AUTH_TOKEN: goodToken,
     AI_TICKET_KOBOLDCPP_API_KEY: `key-${canary}`,
     LOG_LEVEL: "TRACE",
@@ -180,7 +183,7 @@ const run = Effect.fnUntraced(function* ({ ask, settings = {}, step = {} }: Omit
   world.backend.script({ chat: [step], completion: [step], generate: [step] })
   const answer = yield* ask(world)
   const metrics = yield* send(world.url, { path: "/metrics", headers: everyHeader({}) })
-  return { answer, metrics, lines: world.lines, backend: world.backend }
+  return { answer, metrics, lines: world.lines, backend: world.backend, collector }
 })
 
 describe.concurrent("what a client sends in confidence", () => {
@@ -190,13 +193,18 @@ describe.concurrent("what a client sends in confidence", () => {
   })
 
   for (const scenario of scenarios) {
-    it.live(`is in no answer, log line or metric of ${scenario.code}: ${scenario.how}`, () =>
+    it.live(`is in no answer, log line, metric or export of ${scenario.code}: ${scenario.how}`, () =>
       Effect.gen(function* () {
-        const { answer, lines, metrics } = yield* Effect.scoped(run(scenario))
+        const { answer, collector, lines, metrics } = yield* Effect.scoped(run(scenario))
         assertFailure(answer, scenario.code)
-        for (const told of [answer.text, JSON.stringify(answer.headers), JSON.stringify(metrics), ...lines]) {
-          assert.notInclude(told.toLowerCase(), canary)
-        }
+        const told = [
+          answer.text,
+          JSON.stringify(answer.headers),
+          JSON.stringify(metrics),
+          exportedText(collector),
+          ...lines
+        ]
+        for (const text of told) assert.notInclude(text.toLowerCase(), canary)
       })
     )
   }
@@ -211,14 +219,26 @@ describe.concurrent("what a client sends in confidence", () => {
     "a text": canary
   }
   for (const [name, defect] of Object.entries(defects)) {
-    it.live(`is in no answer, log line or metric of internal_error: a bug that throws ${name}`, () =>
+    it.live(`is in no answer, log line, metric or export of internal_error: a bug that throws ${name}`, () =>
       Effect.gen(function* () {
-        const settings = { AI_TICKET_AUTH_TOKEN: goodToken, LOG_LEVEL: "TRACE" }
-        const { lines, url } = yield* buggyService(defect, settings)
-        const answer = yield* sendEvent(url, event, { path, headers: signedIn })
+        const collector = yield* otlpReceiver()
+        const settings = { AI_TICKET_AUTH_TOKEN: goodToken, LOG_LEVEL: "TRACE", ...exportingTo(collector) }
+        const { answer, lines, metrics } = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { lines, url } = yield* buggyService(defect, settings)
+            const answer = yield* sendEvent(url, event, { path, headers: signedIn })
+            return { answer, lines, metrics: yield* send(url, { path: "/metrics" }) }
+          })
+        )
         assertFailure(answer, "internal_error")
-        const metrics = yield* send(url, { path: "/metrics" })
-        for (const told of [answer.text, JSON.stringify(answer.headers), metrics.text, ...lines]) {
+        assert.isTrue(collector.logs().some(({ attributes }) => "cause" in attributes))
+        for (const told of [
+          answer.text,
+          JSON.stringify(answer.headers),
+          metrics.text,
+          exportedText(collector),
+          ...lines
+        ]) {
           assert.notInclude(told.toLowerCase(), canary)
         }
       })
@@ -228,10 +248,11 @@ describe.concurrent("what a client sends in confidence", () => {
   it.live("reaches the backend, and is in no log line, metric or header of a success either", () =>
     Effect.gen(function* () {
       const step = { body: { model: canary, choices: [{ message: { content: canary }, finish_reason: canary }] } }
-      const { answer, backend, lines, metrics } = yield* Effect.scoped(run({ step, ask: post(event) }))
+      const { answer, backend, collector, lines, metrics } = yield* Effect.scoped(run({ step, ask: post(event) }))
       assert.strictEqual(answer.status, 200)
       assert.include(String(backend.calls[0]?.prompt), canary)
-      for (const told of [JSON.stringify(answer.headers), JSON.stringify(metrics), ...lines]) {
+      assert.isTrue(collector.spans().some(({ name }) => name === `chat ${canary}`))
+      for (const told of [JSON.stringify(answer.headers), JSON.stringify(metrics), exportedText(collector), ...lines]) {
         assert.notInclude(told.toLowerCase(), canary)
       }
     })

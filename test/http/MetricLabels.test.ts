@@ -5,9 +5,11 @@ import * as Effect from "effect/Effect"
 import { errorCatalogue } from "../../src/domain/ErrorCatalogue.ts"
 import { routeTable } from "../../src/http/RouteTable.ts"
 import { type Outgoing, send } from "../support/Http.ts"
+import { exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 import { startService } from "../support/Running.ts"
 import type { Step } from "../support/ScriptedBackend.ts"
+import { eventually } from "../support/TestService.ts"
 
 /** All that a label may ever say. */
 const closed: Readonly<Record<string, ReadonlySet<string>>> = {
@@ -31,6 +33,22 @@ const closed: Readonly<Record<string, ReadonlySet<string>>> = {
   fate: new Set(["delivered", "wasted"])
 }
 
+/** And all that an attribute of an exported metric may say. */
+const closedAttributes: Readonly<Record<string, ReadonlySet<unknown>>> = {
+  "http.request.method": new Set([...(closed["method"] ?? []), "_OTHER"]),
+  "http.route": new Set(Object.keys(routeTable)),
+  "http.response.status_code": new Set([...(closed["status"] ?? [])].map(Number)),
+  "url.scheme": new Set(["http"]),
+  "error.type": new Set([...(closed["status"] ?? []), ...(closed["outcome"] ?? [])]),
+  "gen_ai.operation.name": new Set(["chat", "text_completion"]),
+  "gen_ai.provider.name": new Set(["koboldcpp"]),
+  "gen_ai.token.type": new Set(["input", "output"]),
+  "ai_ticket.backend": new Set(["koboldcpp"])
+}
+
+const requests = 10_000
+const httpDuration = "http.server.request.duration"
+
 const methods = ["GET", "POST", "PUT", "PROPFIND", "MKCOL", "REPORT", "PURGE", "QUERY", "M-SEARCH", "LINK"]
 
 /** A request of which every part is new. */
@@ -47,6 +65,7 @@ const unheardOf = (at: number): Outgoing => {
       "x-request-id": word,
       "x-api-key": at % 5 === 0 ? word : "secret",
       "user-agent": word,
+      traceparent: `00-${word.replaceAll("-", "")}-${word.replaceAll("-", "").slice(16)}-01`,
       "x-forwarded-for": `198.51.${at % 256}.${(at * 7) % 256}`,
       [`x-${word}`]: word
     },
@@ -73,7 +92,13 @@ it.live(
   "nothing that a client or a backend sends becomes a series",
   () =>
     Effect.gen(function* () {
+      const collector = yield* otlpReceiver()
       const { backend, url } = yield* startService({
+        ...exportingTo(collector),
+        OTEL_TRACES_SAMPLER: "always_off",
+        OTEL_LOGS_EXPORTER: "none",
+        OTEL_METRIC_EXPORT_INTERVAL: "500",
+        LOG_LEVEL: "NONE",
         AI_TICKET_AUTH_TOKEN: "secret",
         AI_TICKET_SLOTS: "8",
         TRUST_PROXY_COUNT: "1",
@@ -85,12 +110,39 @@ it.live(
         (pool) => Effect.sync(() => pool.destroy())
       )
       backend.script({ chat: unheardOfSteps(100), completion: unheardOfSteps(100), generate: unheardOfSteps(100) })
-      yield* Effect.forEach(
-        Array.from({ length: 400 }, (_, at) => at),
-        (at) => send(url, { ...unheardOf(at), agent }),
-        { concurrency: 8, discard: true }
-      )
-      const samples = parseMetrics((yield* send(url, { path: "/metrics" })).text)
+      const ask = (from: number, to: number) =>
+        Effect.forEach(
+          Array.from({ length: to - from }, (_, at) => from + at),
+          (at) => send(url, { ...unheardOf(at % 400), agent }),
+          { concurrency: 8, discard: true }
+        )
+      const scrape = Effect.map(send(url, { path: "/metrics" }), ({ text }) => parseMetrics(text))
+      yield* ask(0, 400)
+      // From here on nothing but the clients differs.
+      backend.script({})
+      yield* ask(400, requests / 5)
+      // The first scrape is a request of its own.
+      yield* scrape
+      const before = (yield* scrape).length
+      const exported = () =>
+        [...collector.metrics().values()].flatMap(({ name, points }) => points.map((point) => ({ ...point, name })))
+      const countedSo = (count: number) =>
+        eventually(
+          () => exported().reduce((sum, point) => sum + (point.name === httpDuration ? point.count : 0), 0) >= count
+        )
+      yield* countedSo(requests / 5)
+      const exportedBefore = exported().length
+
+      yield* ask(requests / 5, requests)
+      const samples = yield* scrape
+      yield* countedSo(requests)
+      assert.strictEqual(samples.length, before)
+      assert.strictEqual(exported().length, exportedBefore)
+      for (const { attributes, name } of exported()) {
+        for (const [key, value] of Object.entries(attributes)) {
+          assert.isTrue(closedAttributes[key]?.has(value), `${name} has ${key}=${value}`)
+        }
+      }
       for (const { labels, name } of samples) {
         for (const [key, value] of Object.entries(labels)) {
           if (key === "le") assert.match(value, /^(\d+(\.\d+)?|\+Inf)$/)
@@ -100,5 +152,5 @@ it.live(
       assert.isAbove(sampleValue(samples, "ai_ticket_backend_attempts_total", { outcome: "success" }) ?? 0, 0)
       assert.isAbove(backend.calls.length, 50)
     }),
-  20_000
+  90_000
 )

@@ -16,6 +16,7 @@ import { Models } from "../../src/services/Models.ts"
 import { RateLimit } from "../../src/services/RateLimit.ts"
 import { Readiness } from "../../src/services/Readiness.ts"
 import { Settings } from "../../src/services/Settings.ts"
+import * as Telemetry from "../../src/services/telemetry/Telemetry.ts"
 
 /** The service as it is, but for an inference with a bug in it; its streams begin before they meet it. */
 export const buggyService = Effect.fnUntraced(function* (
@@ -35,6 +36,7 @@ export const buggyService = Effect.fnUntraced(function* (
       Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer, Models.layer)),
       Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),
       Layer.provide(NodeServices.layer),
+      Layer.provide(Telemetry.layer),
       Layer.provide(Logging.layer((line) => void lines.push(line), { terminal: false })),
       Layer.provide(Settings.layerRecord({ PORT: "0", RATE_LIMIT_REQUESTS: "0", ...settings }))
     )

@@ -77,3 +77,15 @@ export const exportingTo = (receiver: Pick<OtlpReceiver, "url">): Readonly<Recor
   OTEL_BLRP_SCHEDULE_DELAY: "20",
   OTEL_METRIC_EXPORT_INTERVAL: "50"
 })
+
+/**
+ * All that a collector was told, but for the names of models: clients choose them, and traces are to tell them. It is
+ * complete when the service has ended.
+ */
+export const exportedText = ({ exports }: Pick<OtlpReceiver, "exports">): string => {
+  if (!exports.some(({ spans }) => spans.length > 0)) throw new Error("nothing was exported")
+  return JSON.stringify(exports, (key, value) => {
+    if (typeof value === "bigint" || key === "gen_ai.request.model" || key === "gen_ai.response.model") return undefined
+    return key === "name" && /^(chat|text_completion) /.test(value) ? undefined : value
+  })
+}

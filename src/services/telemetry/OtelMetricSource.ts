@@ -25,7 +25,8 @@ export const makeSource = (registry: Context.Context<never>): Effect.Effect<Metr
 const units = new Map<string, string>(Object.values(metric).map(({ name, unit }) => [name, unit]))
 
 const completed = (data: MetricData): MetricData => {
-  for (const point of data.dataPoints) point.attributes = withNumbers(point.attributes)
+  // They were made for this reading.
+  for (const point of data.dataPoints) Object.assign(point, { attributes: withNumbers(point.attributes) })
   return { ...data, descriptor: { ...data.descriptor, unit: units.get(data.descriptor.name) ?? data.descriptor.unit } }
 }
 

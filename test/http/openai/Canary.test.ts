@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { canary, echo, echoHeaders, everyHeader, goodToken, wrongToken } from "../../support/Canary.ts"
 import { type Incoming, jsonIn, send } from "../../support/Http.ts"
+import { exportedText, exportingTo, otlpReceiver } from "../../support/OtlpReceiver.ts"
 import { startService } from "../../support/Running.ts"
 import { type Step, streamOf } from "../../support/ScriptedBackend.ts"
 
@@ -80,7 +81,9 @@ const answered = steps.flatMap(
 /** What the service says to a scenario, and everything that it wrote meanwhile. */
 const run = Effect.fnUntraced(function* (scenario: Scenario) {
   const { body, method = "POST", path = chatPath, settings = {}, step = {}, token = goodToken } = scenario
+  const collector = yield* otlpReceiver()
   const { backend, lines, url } = yield* startService({
+    ...exportingTo(collector),
     AI_TICKET_AUTH_TOKEN: goodToken,
     AI_TICKET_KOBOLDCPP_API_KEY: `key-${canary}`,
     LOG_LEVEL: "TRACE",
@@ -94,7 +97,7 @@ const run = Effect.fnUntraced(function* (scenario: Scenario) {
     body: typeof body === "string" || body === undefined ? body : JSON.stringify(body)
   })
   const metrics = yield* send(url, { path: "/metrics" })
-  return { answer, backend, lines, metrics }
+  return { answer, backend, collector, lines, metrics }
 })
 
 const assertNowhere = (told: ReadonlyArray<string>) => {
@@ -105,12 +108,12 @@ const inHeaders = ({ headers }: Incoming) => JSON.stringify(headers)
 
 describe.concurrent("what a client of OpenAI's API sends in confidence", () => {
   for (const scenario of [...refusals, ...answered]) {
-    it.live(`is in no error, log line or metric: ${scenario.how}`, () =>
+    it.live(`is in no error, log line, metric or export: ${scenario.how}`, () =>
       Effect.gen(function* () {
-        const { answer, lines, metrics } = yield* Effect.scoped(run(scenario))
+        const { answer, collector, lines, metrics } = yield* Effect.scoped(run(scenario))
         assert.isAtLeast(answer.status, 400)
         assert.property(jsonIn(answer), "error")
-        assertNowhere([answer.text, inHeaders(answer), metrics.text, ...lines])
+        assertNowhere([answer.text, inHeaders(answer), metrics.text, exportedText(collector), ...lines])
       })
     )
   }
@@ -118,11 +121,13 @@ describe.concurrent("what a client of OpenAI's API sends in confidence", () => {
   it.live("is not in the error of a stream that breaks off", () =>
     Effect.gen(function* () {
       const step = { pieces: [...streamOf("chat").slice(0, 1), `data: ${canary}\n\n`] }
-      const { answer, lines, metrics } = yield* Effect.scoped(run({ how: "", body: { ...chat, stream: true }, step }))
+      const { answer, collector, lines, metrics } = yield* Effect.scoped(
+        run({ how: "", body: { ...chat, stream: true }, step })
+      )
       assert.strictEqual(answer.status, 200)
       const [error] = answer.text.split("\n\n").filter((event) => event.startsWith('data: {"error"'))
       assert.include(error, "api_response_format_error")
-      assertNowhere([error ?? "", inHeaders(answer), metrics.text, ...lines])
+      assertNowhere([error ?? "", inHeaders(answer), metrics.text, exportedText(collector), ...lines])
     })
   )
 
@@ -130,12 +135,12 @@ describe.concurrent("what a client of OpenAI's API sends in confidence", () => {
     Effect.gen(function* () {
       const choice = { message: { content: canary }, finish_reason: canary }
       const step = { body: { model: canary, choices: [choice] } }
-      const { answer, backend, lines, metrics } = yield* Effect.scoped(run({ how: "", body: chat, step }))
+      const { answer, backend, collector, lines, metrics } = yield* Effect.scoped(run({ how: "", body: chat, step }))
       assert.strictEqual(answer.status, 200)
       const sent = backend.calls[0]?.body
       assert.include(JSON.stringify(sent?.["messages"]), canary)
       assert.notProperty(sent, "user")
-      assertNowhere([inHeaders(answer), metrics.text, ...lines])
+      assertNowhere([inHeaders(answer), metrics.text, exportedText(collector), ...lines])
     })
   )
 })
