@@ -14,6 +14,7 @@ import { linkToKeeper } from "./services/workers/WorkerLink.ts"
 interface Lent<E, R> {
   readonly service: Layer.Layer<Layer.Success<typeof Service.layer>, E, R>
   readonly hangUps: Stream.Stream<void>
+  readonly closerLooks: Stream.Stream<void>
   /** The file that the program is, and its workers too. */
   readonly program: string
   /** Writes to the log. */
@@ -25,7 +26,7 @@ interface Lent<E, R> {
 /** The service in several processes: this one keeps what they have in common, or is one of them. */
 export const serve = <E, R>(lent: Lent<E, R>) => (cluster.isPrimary ? keep(lent) : work(lent))
 
-const keep = <E, R>({ hangUps, program, write }: Lent<E, R>) =>
+const keep = <E, R>({ closerLooks, hangUps, program, write }: Lent<E, R>) =>
   Effect.gen(function* () {
     const { configFile, logFormat, reload, workers } = yield* Settings
     const changes = reload
@@ -33,7 +34,7 @@ const keep = <E, R>({ hangUps, program, write }: Lent<E, R>) =>
       : Stream.never
     const pretty = logFormat === undefined && process.stdout.isTTY
     return yield* supervise({
-      write,
+      ...{ closerLooks, write },
       writeError: (text) => process.stderr.write(text),
       restarts: Stream.merge(hangUps, changes),
       env: {

@@ -21,6 +21,7 @@ import { type EndingSignal, makeSignals, Signals } from "./cli/Signals.ts"
 import { WrongOption } from "./cli/Simulate.ts"
 import { ReloadRequests } from "./services/ConfigReload.ts"
 import * as Logging from "./services/Logging.ts"
+import { CloserLooks } from "./services/LogLevels.ts"
 import { Settings } from "./services/Settings.ts"
 
 /** What may wait for a reader of the log who doesn't read: beyond it lines are lost, and memory is not. */
@@ -59,7 +60,7 @@ const programs: Programs = {
       }
       const { serve } = yield* Effect.promise(() => import("./Workers.ts"))
       return yield* serve({
-        ...{ service, hangUps },
+        ...{ service, hangUps, closerLooks },
         program: fileURLToPath(import.meta.url),
         write: writeLog,
         end: () => void receive("SIGTERM")
@@ -72,7 +73,10 @@ const programs: Programs = {
           Effect.fail(failure(exitCode === exitCodes.usage.code ? "usage" : "refused", ""))
       }),
       Effect.provide(
-        Layer.provideMerge(Logging.layer(log.write, { terminal: process.stdout.isTTY }), Settings.layer(sources))
+        Logging.layer(log.write, { terminal: process.stdout.isTTY }).pipe(
+          Layer.provideMerge(Settings.layer(sources)),
+          Layer.provide(Layer.succeed(CloserLooks)(closerLooks))
+        )
       )
     ),
 
@@ -120,17 +124,23 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   )
 })
 
-/** A tick for each SIGHUP, which asks for the file of backends to be read again, or for new workers. */
-const hangUps = Stream.callback<void>((queue) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const onSignal = () => Queue.offerUnsafe(queue, undefined)
-      process.on("SIGHUP", onSignal)
-      return onSignal
-    }),
-    (onSignal) => Effect.sync(() => process.off("SIGHUP", onSignal))
+const ticksOf = (signal: "SIGHUP" | "SIGUSR2") =>
+  Stream.callback<void>((queue) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const onSignal = () => Queue.offerUnsafe(queue, undefined)
+        process.on(signal, onSignal)
+        return onSignal
+      }),
+      (onSignal) => Effect.sync(() => process.off(signal, onSignal))
+    )
   )
-)
+
+/** A tick for each SIGHUP, which asks for the file of backends to be read again, or for new workers. */
+const hangUps = ticksOf("SIGHUP")
+
+/** A tick for each SIGUSR2, which asks for a log that says more, and then for the usual one again. */
+const closerLooks = ticksOf("SIGUSR2")
 
 const platform = Layer.mergeAll(
   NodeServices.layer,

@@ -50,7 +50,7 @@ export const makeAttempts = Effect.gen(function* () {
         const outcome = outcomeOf(exit)
         ended(outcome)
         endAttempt(span, failureOf(outcome), Exit.isSuccess(exit) ? exit.value : undefined)
-        return Effect.void
+        return Exit.isSuccess(exit) ? Effect.void : logFailure(backend, endpoint, outcome)
       })
     })
 
@@ -65,7 +65,7 @@ export const makeAttempts = Effect.gen(function* () {
           const outcome = outcomeOf(exit)
           ended(outcome)
           endAttempt(span, failureOf(outcome))
-          return Effect.void
+          return logFailure(backend, endpoint, outcome)
         }),
         Effect.flatMap((begun) => {
           // The head of the answer tells it.
@@ -158,6 +158,10 @@ const accountFor = (source: Begun["parts"], keepsText: boolean) => {
   })
   return { account, parts }
 }
+
+/** For whoever takes a closer look: a failure that a retry mends is in no other line. */
+const logFailure = (backend: InferenceBackend, endpoint: Endpoint, outcome: AttemptOutcome) =>
+  Effect.logDebug("attempt", { backend: backend.name, endpoint: endpoint.name, outcome })
 
 interface Account {
   tokens: number

@@ -5,7 +5,9 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
 import { CurrentRequest } from "./CurrentRequest.ts"
+import { CloserLooks, isWanted, LeastLevel, makeLevel } from "./LogLevels.ts"
 import { describeCause } from "./SafeCause.ts"
 import { Settings } from "./Settings.ts"
 
@@ -36,18 +38,30 @@ export const gatherLines = (
 }
 
 /**
- * The log: one JSON object a line, or lines for people, at `LOG_LEVEL` and above.
+ * The log: one JSON object a line, or lines for people, at `LOG_LEVEL` and above, or from DEBUG on for as long as somebody
+ * takes a closer look.
  *
  * What is annotated stands beside level, time and message. Tokens never are; prompts and completions are with
  * `AI_TICKET_LOG_CONTENT`. Causes are told without the messages of their errors.
  */
 export const layer = (write: WriteLine, options: { readonly terminal: boolean }): Layer.Layer<never, never, Settings> =>
   Layer.unwrap(
-    Effect.map(Settings, ({ logFormat, logLevel }) => {
+    Effect.gen(function* () {
+      const { logFormat, logLevel } = yield* Settings
+      const looks = yield* CloserLooks
       const format = logFormat ?? (options.terminal ? "pretty" : "json")
-      return Layer.mergeAll(
-        Logger.layer([Logger.map(format === "json" ? jsonLine : prettyLine, write)]),
-        Layer.succeed(References.MinimumLogLevel)(logLevel)
+      const line = format === "json" ? jsonLine : prettyLine
+      const level = makeLevel(logLevel)
+      const turn = Effect.flatMap(level.turn, (now) => Effect.logWarning(`The log begins at ${levelName(now)} now`))
+      return Layer.effectDiscard(Effect.forkScoped(Stream.runForEach(looks, () => turn))).pipe(
+        Layer.provideMerge(
+          Layer.mergeAll(
+            Logger.layer([Logger.make((entry) => (isWanted(entry) ? write(line.log(entry)) : undefined))]),
+            // What may be wanted later must come this far.
+            Layer.succeed(References.MinimumLogLevel)(level.closest),
+            Layer.succeed(LeastLevel)(level.least)
+          )
+        )
       )
     })
   )

@@ -64,6 +64,10 @@ export const definitions = {
     olderNames: ["WERKZEUG_LOG_LEVEL"],
     description: "The same for the line of each request; as LOG_LEVEL when unset"
   }),
+  accessLogPerSecond: required(wholeNumber(0, 1_000_000), "0", {
+    variable: "AI_TICKET_ACCESS_LOG_PER_SECOND",
+    description: "Lines of successful requests that are written each second, the rest being counted; 0 for all"
+  }),
   logFormat: optional(words({ json: "json", pretty: "pretty" } as const), {
     variable: "LOG_FORMAT",
     description: "json, or pretty for people; unset: pretty on a terminal, json elsewhere"

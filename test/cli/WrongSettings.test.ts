@@ -14,6 +14,7 @@ const wrong: Record<SettingName, string> = {
   reload: "sometimes",
   logLevel: "loud",
   accessLogLevel: "quiet",
+  accessLogPerSecond: "few",
   logFormat: "xml",
   logContent: "perhaps",
   authTokens: "good,not good",

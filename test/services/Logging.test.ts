@@ -1,10 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { CurrentRequest, RequestRecord } from "../../src/services/CurrentRequest.ts"
+import { CloserLooks, makeLevel } from "../../src/services/LogLevels.ts"
 import { capturedLog } from "../support/CapturedLog.ts"
+import { eventually } from "../support/TestService.ts"
 
 const atNoon = TestClock.setTime(Date.UTC(2026, 10, 6, 12, 0, 0, 7))
 
@@ -110,6 +115,37 @@ describe("the log in JSON", () => {
       loop["self"] = loop
       yield* Effect.logInfo("odd", 10n, loop).pipe(Effect.annotateLogs({ big: 10n, loop }), log.captured)
       assert.strictEqual(log.entries()[0]?.["level"], "INFO")
+    })
+  )
+})
+
+describe("a closer look", () => {
+  it.effect("shows what is below LOG_LEVEL, until there is another", () =>
+    Effect.gen(function* () {
+      const looks = yield* Queue.unbounded<void>()
+      const log = capturedLog({ LOG_LEVEL: "WARNING" })
+      const said = () => log.entries().map(({ message }) => message)
+      yield* Effect.gen(function* () {
+        yield* Effect.logDebug("before")
+        Queue.offerUnsafe(looks, undefined)
+        yield* eventually(() => log.lines.length === 1)
+        yield* Effect.logDebug("during")
+        yield* Effect.logTrace("too much")
+        Queue.offerUnsafe(looks, undefined)
+        yield* eventually(() => log.lines.length === 3)
+        yield* Effect.logInfo("after")
+      }).pipe(
+        Effect.provide(Layer.provide(log.layer, Layer.succeed(CloserLooks)(Stream.fromQueue(looks)))),
+        TestClock.withLive
+      )
+      assert.deepStrictEqual(said(), ["The log begins at DEBUG now", "during", "The log begins at WARNING now"])
+    })
+  )
+
+  it.effect("leaves a level alone that shows as much already", () =>
+    Effect.sync(() => {
+      assert.strictEqual(makeLevel("Trace").closest, "Trace")
+      assert.strictEqual(makeLevel("None").closest, "Debug")
     })
   )
 })

@@ -23,6 +23,7 @@ describe("the settings", () => {
         reload: false,
         logLevel: "Info",
         accessLogLevel: undefined,
+        accessLogPerSecond: 0,
         logFormat: undefined,
         logContent: false,
         authTokens: undefined,

@@ -27,13 +27,15 @@ export interface Surroundings {
   readonly writeError: (text: string) => void
   /** A tick for each wish that the workers be replaced, one after the other. */
   readonly restarts: Stream.Stream<void>
+  /** A tick for each wish to see more, or less, in the log of all. */
+  readonly closerLooks: Stream.Stream<void>
 }
 
 /**
  * Runs `AI_TICKET_WORKERS` workers on one port until it is interrupted; then all drain, and it returns when the last has
  * ended. A worker that ends by itself is replaced, with a growing delay while those that follow come to nothing.
  */
-export const supervise = ({ env, restarts, write, writeError }: Surroundings) =>
+export const supervise = ({ closerLooks, env, restarts, write, writeError }: Surroundings) =>
   Effect.gen(function* () {
     const { shutdownGraceSeconds, workers: size } = yield* Settings
     const run = yield* FiberSet.makeRuntime<never>()
@@ -136,6 +138,15 @@ export const supervise = ({ env, restarts, write, writeError }: Surroundings) =>
     // From the beginning on: until somebody listens for it, a SIGHUP ends the process.
     yield* Effect.forkScoped(
       Stream.runForEach(restarts, () => restartAll),
+      { startImmediately: true }
+    )
+    // Those that are up listen for it; to one that doesn't yet it would be the end.
+    yield* Effect.forkScoped(
+      Stream.runForEach(closerLooks, () =>
+        Effect.sync(() => {
+          for (const worker of places) worker?.kill("SIGUSR2")
+        })
+      ),
       { startImmediately: true }
     )
     const first = yield* start
