@@ -1,10 +1,12 @@
 /**
  * The service beside a bare node:http proxy that makes the same forward: same machine, same backend, in turns.
  *
- *   npm run bench [-- --rounds 3 --seconds 8 --connections 32 --backend close|keep --workers 1]
+ *   npm run bench [-- --rounds 3 --seconds 8 --connections 32 --backend close|keep --workers 1
+ *                     --collector up|slow|failing|down,... --sampling 0.1]
  *
- * The service runs as it is deployed, with auth, rate limit, metrics and logs on. Nothing here passes or fails: it
- * prints what it measured.
+ * The service runs as it is deployed, with auth, rate limit, metrics and logs on. With collectors, services that export
+ * traces, metrics and logs to one of each kind run in the same turns. Nothing here passes or fails: it prints what it
+ * measured.
  */
 
 import { availableParallelism, cpus } from "node:os"
@@ -18,7 +20,9 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "8" },
     connections: { type: "string", default: "32" },
     backend: { type: "string", default: "close" },
-    workers: { type: "string", default: "1" }
+    workers: { type: "string", default: "1" },
+    collector: { type: "string", default: "" },
+    sampling: { type: "string", default: "0.1" }
   }
 })
 const rounds = Number(options.rounds)
@@ -74,6 +78,24 @@ const serviceSettings = (backend: string) => ({
   AI_TICKET_QUEUE_LIMIT: "1000"
 })
 
+const plain = "bare proxy"
+
+const serve = async (name: string, env: Record<string, string>) => {
+  const process = start(serviceCommand, env)
+  return { name, process, url: `${await firstMatch(process, /Listening on (http:\/\/[^"\s]+)/)}/event` }
+}
+
+/** What a service needs to export everything to a collector; to nobody, where that is down. */
+const exportTo = async (mood: string): Promise<Record<string, string>> => {
+  const port = mood === "down" ? "9" : await firstMatch(start(["bench/collector.ts", mood]), /^(\d+)$/)
+  return {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+    OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
+    OTEL_TRACES_SAMPLER_ARG: options.sampling,
+    OTEL_METRIC_EXPORT_INTERVAL: "5000"
+  }
+}
+
 const main = async () => {
   const backend = await firstMatch(start(["bench/backend.ts", options.backend]), /^(\d+)$/)
   const startUps: Array<number> = []
@@ -81,20 +103,22 @@ const main = async () => {
 
   const proxy = start(["bench/bareProxy.ts", backend])
   const proxyUrl = `http://127.0.0.1:${await firstMatch(proxy, /^(\d+)$/)}/`
-  const service = start(serviceCommand, serviceSettings(backend))
-  const serviceUrl = `${await firstMatch(service, /Listening on (http:\/\/[^"\s]+)/)}/event`
-
-  // Both warm before either counts.
-  await load(proxyUrl, body, proxy.pid, 3)
-  await load(serviceUrl, body, service.pid, 3)
-
-  const measured: Record<"bare proxy" | "ai-ticket", Array<Awaited<ReturnType<typeof load>>>> = {
-    "bare proxy": [],
-    "ai-ticket": []
+  const contenders = [
+    { name: plain, process: proxy, url: proxyUrl },
+    await serve("ai-ticket", serviceSettings(backend))
+  ]
+  for (const mood of options.collector.split(",").filter((word) => word !== "")) {
+    contenders.push(await serve(`collector ${mood}`, { ...serviceSettings(backend), ...(await exportTo(mood)) }))
   }
+
+  // All warm before any counts.
+  for (const { process, url } of contenders) await load(url, body, process.pid, 3)
+
+  const measured: Record<string, Array<Awaited<ReturnType<typeof load>>>> = {}
   for (let round = 0; round < rounds; round++) {
-    measured["bare proxy"].push(await load(proxyUrl, body, proxy.pid, seconds))
-    measured["ai-ticket"].push(await load(serviceUrl, body, service.pid, seconds))
+    for (const { name, process, url } of contenders) {
+      measured[name] = [...(measured[name] ?? []), await load(url, body, process.pid, seconds)]
+    }
   }
 
   const closing = options.backend === "keep" ? "keeps its connections" : "closes after each answer, as KoboldCpp does"
@@ -102,12 +126,14 @@ const main = async () => {
   console.log(`Node ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model.trim()})`)
   console.log(`${connections} connections, ${rounds} rounds of ${seconds} s in turns; medians of the rounds`)
   console.log(`Workers of the service: ${options.workers}\n`)
-  console.log("              req/s    p50 ms   p99 ms   memory MB   failed")
+  if (options.collector !== "")
+    console.log(`Collectors get traces (a share of ${options.sampling}), metrics and logs\n`)
+  console.log("                       req/s    p50 ms   p99 ms   memory MB   failed")
   for (const [name, runs] of Object.entries(measured)) {
     const column = (pick: (run: (typeof runs)[number]) => number, digits: number, width: number) =>
       median(runs.map(pick)).toFixed(digits).padStart(width)
     console.log(
-      name.padEnd(12) +
+      name.padEnd(21) +
         column((run) => run.requestsPerSecond, 0, 7) +
         column((run) => run.p50, 1, 10) +
         column((run) => run.p99, 1, 9) +
@@ -115,10 +141,12 @@ const main = async () => {
         column((run) => run.failed, 0, 9)
     )
   }
-  const ratio =
-    median(measured["ai-ticket"].map((run) => run.requestsPerSecond)) /
-    median(measured["bare proxy"].map((run) => run.requestsPerSecond))
-  console.log(`\nratio of throughput: ${ratio.toFixed(2)}`)
+  const throughput = (name: string) => median((measured[name] ?? []).map((run) => run.requestsPerSecond))
+  console.log("")
+  for (const { name } of contenders.slice(1)) {
+    const beside = name === "ai-ticket" ? plain : "ai-ticket"
+    console.log(`throughput of ${name} beside ${beside}: ${(throughput(name) / throughput(beside)).toFixed(2)}`)
+  }
   console.log(`start-up, spawn to first 200: ${median(startUps).toFixed(0)} ms (median of ${startUps.length})`)
 }
 

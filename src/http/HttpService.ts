@@ -11,7 +11,6 @@ import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
-import { CurrentSpan } from "../services/telemetry/Tracing.ts"
 import { Fellows } from "../services/workers/Fellows.ts"
 import { BatchEvents } from "./BatchEvents.ts"
 import { BodyLines } from "./BodyLines.ts"
@@ -49,11 +48,10 @@ const edge = HttpRouter.middleware(
         record.cors = cors.fieldsFor(request)
         const preflight = cors.preflight(request, record.cors)
         if (preflight !== undefined) return Effect.succeed(preflight)
-        const answered = Effect.andThen(guard(request, record), app).pipe(
+        return Effect.andThen(guard(request, record), app).pipe(
           Effect.catchCause((cause) => renderFailure(cause, request, record)),
           Effect.provideService(CurrentRequest, record)
         )
-        return record.span === undefined ? answered : Effect.provideService(answered, CurrentSpan, record.span)
       })
   }),
   { global: true }

@@ -40,12 +40,13 @@ export const makeObserve = Effect.gen(function* () {
     const { headers } = request
     const fresh = ids.next()
     const asked = headers["x-request-id"]
-    const span = tracing === undefined ? undefined : beginSpan(tracing, request, clock)
+    const traceId = fresh.replaceAll("-", "")
+    const span = tracing === undefined ? undefined : beginSpan(tracing, request, { clock, traceId })
     return new RequestRecord({
       startedAt: millisOf(clock),
       span,
       id: asked !== undefined && saneId.test(asked) ? asked : fresh,
-      traceId: span?.traceId ?? traceparent.exec(headers["traceparent"] ?? "")?.[1] ?? fresh.replaceAll("-", ""),
+      traceId: span?.traceId ?? traceparent.exec(headers["traceparent"] ?? "")?.[1] ?? traceId,
       client: clientAddress({
         socket: Option.getOrUndefined(request.remoteAddress),
         forwardedFor: headers["x-forwarded-for"],
@@ -82,7 +83,7 @@ export const makeObserve = Effect.gen(function* () {
       details: record.details
     })
     return Effect.as(
-      record.span === undefined ? logged : Effect.provideService(logged, CurrentSpan, record.span),
+      record.span?.sampled === true ? Effect.provideService(logged, CurrentSpan, record.span) : logged,
       HttpServerResponse.setHeaders(response, commonHeaders(record, totalMillis, lifecycle.leaving()))
     )
   }

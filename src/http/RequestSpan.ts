@@ -7,11 +7,15 @@ import type { Span, Tracing } from "../services/telemetry/Tracing.ts"
 import { isExactRoute, methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
 
 /** The span of a request, by the conventions for HTTP servers. */
-export const beginSpan = (tracing: Tracing, request: HttpServerRequest.HttpServerRequest, clock: Clock.Clock): Span => {
+export const beginSpan = (
+  tracing: Tracing,
+  request: HttpServerRequest.HttpServerRequest,
+  { clock, traceId }: { readonly clock: Clock.Clock; readonly traceId: string }
+): Span => {
   const method = methodLabel(request.method)
   const route = routeLabel(pathOf(request.url))
   const verb = method === "other" ? "HTTP" : method
-  return tracing.begin(request.headers, { clock, name: route === "other" ? verb : `${verb} ${route}` })
+  return tracing.begin(request.headers, { clock, traceId, name: route === "other" ? verb : `${verb} ${route}` })
 }
 
 interface Told {

@@ -17,7 +17,7 @@ import { RetryBudget } from "./RetryBudget.ts"
 import { type Allowance, makeAllowance, retrying } from "./RetryPolicy.ts"
 import { attemptSpan, endAttempt } from "./telemetry/AttemptSpan.ts"
 import { attribute, eventName } from "./telemetry/Names.ts"
-import { CurrentSpan, type Span, told } from "./telemetry/Tracing.ts"
+import { CurrentSpan, type Span, spanIn, told } from "./telemetry/Tracing.ts"
 import type { Slot } from "./WaitingLine.ts"
 
 /** Retries at an endpoint and fallback to the next one, for answers that come whole and for streams, each attempt counted. */
@@ -45,7 +45,7 @@ export const makeAttempts = Effect.gen(function* () {
   const attempt = (backend: InferenceBackend, endpoint: Endpoint, request: GenerationRequest) =>
     Effect.withFiber<Generation, BackendError, Slot>((fiber) => {
       const { ended } = watch(fiber, backend, endpoint)
-      const span = attemptSpan(fiber.getRef(CurrentSpan), backend, endpoint.name, request, false)
+      const span = attemptSpan(spanIn(fiber.context), backend, endpoint.name, request, false)
       return Effect.onExit(within(span, endpoint.attempt(request)), (exit) => {
         const outcome = outcomeOf(exit)
         ended(outcome)
@@ -58,7 +58,7 @@ export const makeAttempts = Effect.gen(function* () {
   const begin = (backend: InferenceBackend, endpoint: Endpoint, request: GenerationRequest, ending: Ending<CutShort>) =>
     Effect.withFiber<Begun, BackendError, Slot | Scope.Scope>((fiber) => {
       const { ended, tell } = watch(fiber, backend, endpoint)
-      const span = attemptSpan(fiber.getRef(CurrentSpan), backend, endpoint.name, request, true)
+      const span = attemptSpan(spanIn(fiber.context), backend, endpoint.name, request, true)
       return within(span, endpoint.begin(request, ending)).pipe(
         Effect.onExit((exit) => {
           if (Exit.isSuccess(exit)) return Effect.void

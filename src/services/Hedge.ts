@@ -6,13 +6,14 @@ import type { HedgeRule } from "../domain/Configuration.ts"
 import type { RunFailure } from "./BackendFailed.ts"
 import type { Lane } from "./Backends.ts"
 import { CurrentRequest } from "./CurrentRequest.ts"
+import type { Refused } from "./Gate.ts"
 import type { Suits } from "./LaneChoice.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { makeServiceTimes } from "./ServiceTimes.ts"
 import { attribute, eventName } from "./telemetry/Names.ts"
-import { told } from "./telemetry/Tracing.ts"
+import { CurrentSpan, spanIn, told } from "./telemetry/Tracing.ts"
 import { type Slot, WaitingLine } from "./WaitingLine.ts"
 
 /** The first to ask, and the second where that takes long. */
@@ -105,7 +106,13 @@ export const makeHedging = Effect.gen(function* () {
           }),
         patience: (lane: Lane) => patienceOf(rule, lane),
         // The first one's time with its backend is the request's: the second's is beside it.
-        second: (first: Lane) => Effect.provideService(second(first), CurrentRequest, undefined)
+        second: (first: Lane) =>
+          Effect.withFiber<A, RunFailure | Refused>((fiber) =>
+            second(first).pipe(
+              Effect.provideService(CurrentSpan, spanIn(fiber.context)),
+              Effect.provideService(CurrentRequest, undefined)
+            )
+          )
       }).pipe(Effect.mapError((error): RunFailure => (error._tag === "BackendFailed" ? { ...error, also } : error)))
     })
 })

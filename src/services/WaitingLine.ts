@@ -16,7 +16,7 @@ import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
 import { attribute, spanName } from "./telemetry/Names.ts"
-import { CurrentSpan, type Span } from "./telemetry/Tracing.ts"
+import { type Span, spanIn } from "./telemetry/Tracing.ts"
 import { Fellows } from "./workers/Fellows.ts"
 import { makeRemoteGate } from "./workers/RemoteGate.ts"
 
@@ -180,7 +180,7 @@ export class WaitingLine extends Context.Service<
 
 /** The wait is told of even where it is short, so that every story has the same parts. */
 const queueSpan = (fiber: Fiber.Fiber<unknown, unknown>, request: RequestRecord | undefined): Span | undefined => {
-  const parent = fiber.getRef(CurrentSpan)
+  const parent = spanIn(fiber.context)
   return parent?.sampled === true
     ? parent.child(spanName.queue, "internal", { [attribute.priority]: request?.priority })
     : undefined

@@ -83,10 +83,14 @@ describe("one trace", () => {
         sent.map((call) => call.headers["traceparent"]),
         attempts.map(({ spanId }) => `00-${parent.traceId}-${spanId}-01`)
       )
-      const line = lines.map((text) => JSON.parse(text)).find((entry) => entry["request_id"] === "ours")
+      const line = lines
+        .map((text) => JSON.parse(text))
+        .find((entry) => entry["message"] === "request" && entry["request_id"] === "ours")
       assert.deepInclude(line, { trace_id: parent.traceId, route: "/event", error: "cancelled" })
-      yield* eventually(() => collector.logs().some(({ attributes }) => attributes["request_id"] === "ours"))
-      const logged = collector.logs().find(({ attributes }) => attributes["request_id"] === "ours")
+      const answered = () =>
+        collector.logs().find(({ attributes, body }) => body === "request" && attributes["request_id"] === "ours")
+      yield* eventually(() => answered() !== undefined)
+      const logged = answered()
       assert.deepInclude(logged, { body: "request", severity: line["level"], traceId: parent.traceId })
       assert.strictEqual(logged?.spanId, server?.spanId)
     })

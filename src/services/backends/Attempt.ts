@@ -11,7 +11,7 @@ import { parseRetryAfter } from "../../domain/RetryAfter.ts"
 import { Deadline } from "../Deadline.ts"
 import type { Endpoint } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
-import { CurrentSpan, traced } from "../telemetry/Tracing.ts"
+import { spanIn, traced } from "../telemetry/Tracing.ts"
 import { Slot } from "../WaitingLine.ts"
 import { surely } from "./koboldcpp/KoboldCppAbort.ts"
 import type { BrokenCall, Call, OpenAnswer, Transport } from "./Transport.ts"
@@ -99,7 +99,7 @@ export const makeAttempt = (
       const start = millisOf(clock)
       const generation = identify(body, slot)
       const left = Context.get(context, Deadline) - start
-      const call = traced(callTo(wire.path, generation.body, left), Context.get(context, CurrentSpan))
+      const call = traced(callTo(wire.path, generation.body, left), spanIn(context))
       return transport.call(call).pipe(
         Effect.onInterrupt(() => Scope.addFinalizer(slot, generation.abort())),
         Effect.catch((call) => {

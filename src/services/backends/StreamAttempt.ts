@@ -10,7 +10,7 @@ import { Deadline } from "../Deadline.ts"
 import type { Begun, Endpoint, Parts } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
 import { startingWith } from "../StartingWith.ts"
-import { CurrentSpan, traced } from "../telemetry/Tracing.ts"
+import { spanIn, traced } from "../telemetry/Tracing.ts"
 import { Slot } from "../WaitingLine.ts"
 import { type AttemptParts, failuresOf, isSuccess, mayGenerate, readAnswer } from "./Attempt.ts"
 import { surely } from "./koboldcpp/KoboldCppAbort.ts"
@@ -88,7 +88,7 @@ export const makeBegin = (
 
     const opened = Effect.gen(function* () {
       const answer = yield* transport
-        .open(traced(callTo(wire.streamPath, generation.body, left), yield* CurrentSpan))
+        .open(traced(callTo(wire.streamPath, generation.body, left), spanIn(yield* Effect.context<never>())))
         .pipe(
           Effect.catch((call: BrokenCall) =>
             Effect.andThen(giveUp(mayGenerate(call, millisOf(clock) - start)), Effect.fail(failures.broken(call)))

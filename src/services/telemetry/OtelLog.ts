@@ -4,14 +4,14 @@ import type { Logger as OtelLog } from "@opentelemetry/api-logs"
 import * as Logger from "effect/Logger"
 import { type Entry, readEntry } from "../Logging.ts"
 import { isWanted } from "../LogLevels.ts"
-import { CurrentSpan } from "./Tracing.ts"
+import { spanIn } from "./Tracing.ts"
 
 /** The log's lines again, each with its fields as attributes and the span that it belongs to. */
 export const makeLogger = (log: OtelLog): Logger.Logger<unknown, void> =>
   Logger.make((options) => {
     if (!isWanted(options)) return
     const { fields, level, text } = readEntry(options)
-    const span = options.fiber.getRef(CurrentSpan)
+    const span = spanIn(options.fiber.context)
     log.emit({
       body: text,
       severityText: level,

@@ -22,7 +22,7 @@ import { makeExport } from "./Export.ts"
 import { makeLogger } from "./OtelLog.ts"
 import { makeSource } from "./OtelMetricSource.ts"
 import type { OtelSettings } from "./OtelSettings.ts"
-import { makeTracing } from "./OtelTracing.ts"
+import { makeTraceIds, makeTracing } from "./OtelTracing.ts"
 import { Tracing } from "./Tracing.ts"
 import { makeWarnings } from "./Warnings.ts"
 
@@ -53,12 +53,18 @@ export const layer = (settings: OtelSettings) =>
           exporter: exporters.traces(to.traces),
           scheduledDelayMillis: spanDelay
         })
+        const sampler = samplerOf(settings)
+        const ids = makeTraceIds()
         const provider = new TracerProvider({
-          ...{ resource, sampler: samplerOf(settings), spanProcessors: [processor] },
+          ...{ resource, sampler, idGenerator: ids, spanProcessors: [processor] },
           spanLimits: { attributeValueLengthLimit: longestAttribute }
         })
         const tracer = provider.getTracer(packageJson.name, packageJson.version)
-        context = Context.add(context, Tracing, makeTracing({ tracer, propagators, tellsContent: content }))
+        context = Context.add(
+          context,
+          Tracing,
+          makeTracing({ ids, sampler, tracer, propagators, tellsContent: content })
+        )
         ends.push(provider)
       }
 

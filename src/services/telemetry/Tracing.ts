@@ -2,6 +2,7 @@ import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Call } from "../backends/Transport.ts"
+import { CurrentRequest } from "../CurrentRequest.ts"
 
 export type AttributeValue = string | number | boolean | ReadonlyArray<string>
 /** What is undefined is left out. */
@@ -30,7 +31,12 @@ export interface Span {
 export interface Tracing {
   readonly begin: (
     headers: Readonly<Record<string, string | undefined>>,
-    options: { readonly name: string; readonly clock: Clock.Clock }
+    options: {
+      readonly name: string
+      readonly clock: Clock.Clock
+      /** 32 hexadecimal digits: the trace's id, unless the header has one. */
+      readonly traceId: string
+    }
   ) => Span
 }
 
@@ -39,10 +45,14 @@ export const Tracing = Context.Reference<Tracing | undefined>("ai-ticket/service
   defaultValue: () => undefined
 })
 
-/** The span that an effect's own spans and events belong to. */
+/** The span of a part of a request that has one of its own. */
 export const CurrentSpan = Context.Reference<Span | undefined>("ai-ticket/services/telemetry/CurrentSpan", {
   defaultValue: () => undefined
 })
+
+/** The span that an effect's own spans and events belong to: of the part that it is of, else of the whole request. */
+export const spanIn = (context: Context.Context<never>): Span | undefined =>
+  Context.get(context, CurrentSpan) ?? Context.get(context, CurrentRequest)?.span
 
 /** A call that takes its trace along, to the backend and nowhere else. */
 export const traced = (call: Call, span: Span | undefined): Call =>
@@ -51,6 +61,6 @@ export const traced = (call: Call, span: Span | undefined): Call =>
 /** The same, noted as an event of the span that it is part of. */
 export const told = <A, E, R>(self: Effect.Effect<A, E, R>, event: string, attributes: Attributes) =>
   Effect.withFiber<A, E, R>((fiber) => {
-    fiber.getRef(CurrentSpan)?.event(event, attributes)
+    spanIn(fiber.context)?.event(event, attributes)
     return self
   })

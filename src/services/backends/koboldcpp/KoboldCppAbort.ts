@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Metrics } from "../../Metrics.ts"
 import { attribute, spanName } from "../../telemetry/Names.ts"
-import { CurrentSpan, type Span } from "../../telemetry/Tracing.ts"
+import { type Span, spanIn } from "../../telemetry/Tracing.ts"
 import type { Answer, BrokenCall } from "../Transport.ts"
 
 /** How long an abort may take, and how long the questions after it: KoboldCpp answers each at once, busy or not. */
@@ -35,7 +35,7 @@ export const makeAbort = Effect.fnUntraced(function* (backend: string, post: Pos
 
   const abort: Abort = (genkey, delivered = () => 0) =>
     Effect.withFiber((fiber) => {
-      const parent = fiber.getRef(CurrentSpan)
+      const parent = spanIn(fiber.context)
       const span =
         parent?.sampled === true ? parent.child(spanName.abort, "client", { [attribute.backend]: backend }) : undefined
       return post("/api/extra/abort", { genkey }).pipe(
