@@ -16,7 +16,7 @@ export interface Visit extends Standing<Lane> {
   readonly request: RequestRecord | undefined
   readonly slot: Scope.Closeable
   readonly enteredAt: number
-  /** The story of the wait, where it is told. */
+  /** What the wait is part of. */
   readonly span: Span | undefined
   /** What it could go to. */
   readonly suits: Suits

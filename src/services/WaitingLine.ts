@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Backends, type Lane } from "./Backends.ts"
-import { CurrentRequest, type RequestRecord, shareOf } from "./CurrentRequest.ts"
+import { CurrentRequest, shareOf } from "./CurrentRequest.ts"
 import { Deadline } from "./Deadline.ts"
 import type { LineState, Refused, Visit } from "./Gate.ts"
 import type { Suits } from "./LaneChoice.ts"
@@ -16,7 +16,7 @@ import { Metrics } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
 import { Settings } from "./Settings.ts"
 import { attribute, spanName } from "./telemetry/Names.ts"
-import { type Span, spanIn } from "./telemetry/Tracing.ts"
+import { spanIn } from "./telemetry/Tracing.ts"
 import { Fellows } from "./workers/Fellows.ts"
 import { makeRemoteGate } from "./workers/RemoteGate.ts"
 
@@ -68,8 +68,7 @@ export class WaitingLine extends Context.Service<
         visit.takenAt = millisOf(visit.clock)
         metrics.queueWait(visit.takenAt - visit.enteredAt)
         noteWait(visit)
-        visit.span?.set({ [attribute.backend]: lane.backend.name })
-        visit.span?.end()
+        tellWait(visit)
       }
       const fellows = yield* Fellows
       const gate =
@@ -94,7 +93,7 @@ export class WaitingLine extends Context.Service<
         const request = fiber.getRef(CurrentRequest)
         const visit: Visit = {
           ...{ clock, request, slot: Scope.makeUnsafe(), enteredAt: millisOf(clock) },
-          span: queueSpan(fiber, request),
+          span: spanIn(fiber.context),
           client: request === undefined ? "" : shareOf(request),
           priority: request?.priority ?? "normal",
           suits,
@@ -129,7 +128,7 @@ export class WaitingLine extends Context.Service<
       ): Effect.Effect<void> => {
         if (visit.lane === undefined) {
           if (gate.left(visit)) noteWait(visit)
-          visit.span?.end("no_slot")
+          tellWait(visit, "no_slot")
           return Effect.void
         }
         if (patient) return giveBack(visit, visit.lane, exit)
@@ -178,12 +177,16 @@ export class WaitingLine extends Context.Service<
   )
 }
 
-/** The wait is told of even where it is short, so that every story has the same parts. */
-const queueSpan = (fiber: Fiber.Fiber<unknown, unknown>, request: RequestRecord | undefined): Span | undefined => {
-  const parent = spanIn(fiber.context)
-  return parent?.sampled === true
-    ? parent.child(spanName.queue, "internal", { [attribute.priority]: request?.priority })
-    : undefined
+/** What is shorter is no wait, and so no part of the story. */
+const shortestWaitMillis = 1
+
+/** The wait as a span, told when it is over. */
+const tellWait = ({ clock, enteredAt, lane, request, span }: Visit, failure?: string) => {
+  if (span?.sampled !== true) return
+  const millis = millisOf(clock) - enteredAt
+  if (failure === undefined && millis < shortestWaitMillis) return
+  const attributes = { [attribute.priority]: request?.priority, [attribute.backend]: lane?.backend.name }
+  span.child(spanName.queue, "internal", attributes, millis).end(failure)
 }
 
 /** The time in line, whether a slot was the end of it or not. */

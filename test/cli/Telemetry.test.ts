@@ -26,7 +26,7 @@ describe("ai-ticket serve, to be seen through", () => {
         assert.strictEqual(yield* service.exited, 0)
         assert.sameMembers(
           collector.spans().map(({ name }) => name),
-          ["POST /event", "queue", "chat"]
+          ["POST /event", "chat"]
         )
         assert.isTrue(collector.metrics().has("gen_ai.client.operation.duration"))
         assert.isTrue(collector.logs().some(({ body }) => body === "request"))

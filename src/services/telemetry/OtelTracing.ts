@@ -102,8 +102,8 @@ class ToldSpan implements Span {
   headers() {
     return this.carries ? this.told.headersOf(this.context) : this.told.ownHeaders(this)
   }
-  child(name: string, kind: "internal" | "client", attributes: Attributes = {}): Span {
-    const options = { kind: kinds[kind], startTime: this.now(), attributes: defined(attributes) }
+  child(name: string, kind: "internal" | "client", attributes: Attributes = {}, millisAgo = 0): Span {
+    const options = { kind: kinds[kind], startTime: this.now() - millisAgo, attributes: defined(attributes) }
     const span = this.told.tracer.startSpan(name, options, this.context)
     return new ToldSpan(this.told, span, Otel.trace.setSpan(this.context, span), this.now, this.carries)
   }

@@ -16,7 +16,8 @@ export interface Span {
   readonly sampled: boolean
   /** Whether prompts and completions may be told. */
   readonly tellsContent: boolean
-  readonly child: (name: string, kind: "internal" | "client", attributes?: Attributes) => Span
+  /** A part of it, which began now, or some milliseconds ago. */
+  readonly child: (name: string, kind: "internal" | "client", attributes?: Attributes, millisAgo?: number) => Span
   readonly set: (attributes: Attributes) => void
   readonly event: (name: string, attributes?: Attributes) => void
   /** It went wrong, in a word. */
