@@ -57,7 +57,7 @@ describe("a collector that is no use", () => {
     })
   )
 
-  it.live("holds up the end of the service for a second and no longer", () =>
+  it.live("holds up the end of the service for half a second and no longer", () =>
     Effect.gen(function* () {
       const collector = yield* otlpReceiver("silent")
       const began = yield* Effect.scoped(

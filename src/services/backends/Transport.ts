@@ -63,8 +63,8 @@ export interface BrokenCall {
 }
 
 /**
- * The connections to the backends. They carry what they are given and nothing else: no trace headers to whatever host
- * the settings name.
+ * The connections to the backends. They carry what they are given and nothing else: whoever wants a trace to go on there
+ * gives its header fields.
  *
  * Node's own client, since it is the cheapest with a server that closes after each answer, as KoboldCpp does
  * (docs/adr/0006).

@@ -26,8 +26,8 @@ import { makeTraceIds, makeTracing } from "./OtelTracing.ts"
 import { Tracing } from "./Tracing.ts"
 import { makeWarnings } from "./Warnings.ts"
 
-/** How long the last export may take when the service ends: a collector that is down must not hold it up. */
-const flushTimeout = "1 second"
+/** How long the last export may take when the service ends: a collector that is down must not hold it up (docs/adr/0009). */
+const flushTimeout = "500 millis"
 
 /** The longest text of a span; a prompt that is told may be longer. */
 const longestAttribute = 65_536

@@ -1,0 +1,121 @@
+/**
+ * The metrics of the built service, after some requests to the simulator: checked by promtool, scraped by a Prometheus.
+ * `node ops/test/prometheus.ts FOLDER`; ops/test/prometheus.sh calls it.
+ */
+import assert from "node:assert/strict"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { join } from "node:path"
+import { setTimeout as pause } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
+
+const folder = process.argv[2] ?? assert.fail("usage: node ops/test/prometheus.ts FOLDER")
+const program = fileURLToPath(new URL("../../dist/ai-ticket.js", import.meta.url))
+const running = new Set<ChildProcess>()
+
+/** Starts a program; its output is kept for when something goes wrong. */
+const start = (command: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) => {
+  const child = spawn(command, args, { cwd: folder, env: { PATH: process.env["PATH"] ?? "", ...env } })
+  running.add(child)
+  let output = ""
+  const keep = (text: string) => {
+    output += text
+  }
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", keep)
+  return { output: () => output, ended: () => child.exitCode !== null }
+}
+type Running = ReturnType<typeof start>
+
+/** Asks again until there is an answer, but not for ever. */
+const until = async <A>(what: string, find: () => Promise<A | undefined> | A | undefined): Promise<A> => {
+  const end = performance.now() + 30_000
+  for (;;) {
+    const found = await Promise.resolve(find()).catch(() => undefined)
+    if (found !== undefined) return found
+    assert.ok(performance.now() < end, `${what} took too long`)
+    await pause(50)
+  }
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+const urlOf = ({ ended, output }: Running) =>
+  until("the start of a program", () => {
+    assert.ok(!ended(), output())
+    return /\bon (http:\/\/[^"\s]+)/.exec(output())?.[1]
+  })
+
+const post = (url: string, body: unknown) =>
+  fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }).then(
+    async (response) => {
+      await response.text()
+      return response.status
+    }
+  )
+
+const main = async () => {
+  const simulator = start(process.execPath, [program, "simulate", "--port", "0"])
+  const backend = await urlOf(simulator)
+  const service = start(process.execPath, [program, "serve"], { PORT: "0", KOBOLDCPP_API_URL: backend })
+  const url = await urlOf(service)
+
+  const event = { content: { prompt: "p", max_tokens: 4 } }
+  assert.equal(await post(`${url}/event`, event), 200)
+  assert.equal(await post(`${url}/event`, { ...event, stream: true }), 200)
+  assert.equal(await post(`${url}/event`, {}), 400)
+  assert.equal(await post(`${url}/v1/chat/completions`, { messages: [{ role: "user", content: "p" }] }), 200)
+
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const check = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" })
+  assert.equal(`${check.stdout}${check.stderr}`, "", "promtool check metrics has something to say")
+  assert.equal(check.status, 0)
+  console.log(`promtool check metrics: nothing to say of ${text.split("\n").length} lines`)
+
+  const config = join(folder, "prometheus.yml")
+  const target = new URL(url).host
+  writeFileSync(
+    config,
+    `scrape_configs: [{ job_name: ai-ticket, scrape_interval: 1s, static_configs: [{ targets: ["${target}"] }] }]\n`
+  )
+  const port = await freePort()
+  const prometheus = start("prometheus", [
+    ...[`--config.file=${config}`, `--storage.tsdb.path=${join(folder, "data")}`],
+    ...[`--web.listen-address=127.0.0.1:${port}`, "--log.level=warn"]
+  ])
+
+  /** The value of an expression that has one. */
+  const ask = (expression: string) =>
+    until(`an answer to ${expression}`, async () => {
+      assert.ok(!prometheus.ended(), prometheus.output())
+      const answer = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(expression)}`)
+      const { data } = (await answer.json()) as { data: { result: ReadonlyArray<{ value: [number, string] }> } }
+      const [first] = data.result
+      return first === undefined ? undefined : Number(first.value[1])
+    })
+
+  assert.equal(await ask(`up{job="ai-ticket"} == 1`), 1)
+  assert.equal(await ask(`sum(ai_ticket_http_requests_total{endpoint="/event", status="200"})`), 2)
+  assert.equal(await ask(`ai_ticket_http_request_errors_total{endpoint="/event", status="400"}`), 1)
+  assert.equal(await ask(`sum(ai_ticket_backend_attempts_total{outcome="success"})`), 3)
+  assert.equal(await ask(`ai_ticket_backend_breaker_state{state="closed"}`), 1)
+  // Three answers came, and a quantile of the time to their first token can be told.
+  assert.equal(await ask("sum(ai_ticket_time_to_first_token_seconds_count)"), 3)
+  const median = await ask("histogram_quantile(0.5, sum by (le) (ai_ticket_time_to_first_token_seconds_bucket))")
+  assert.ok(median > 0 && median < 60)
+  console.log("prometheus: scraped, and what was asked of it is right")
+}
+
+try {
+  await main()
+} finally {
+  for (const child of running) child.kill("SIGKILL")
+}
