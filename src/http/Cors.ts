@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Settings } from "../services/Settings.ts"
+import { routeTable } from "./RouteTable.ts"
 
 type HeaderFields = Readonly<Record<string, string>>
 
@@ -13,9 +14,9 @@ const exposed = {
 
 /** What a page may send: anything, and by name what the star leaves out or older browsers don't know it for. */
 const preflightFields = {
-  "access-control-allow-methods": "GET, HEAD, POST",
+  "access-control-allow-methods": [...new Set(Object.values(routeTable).flat())].join(", "),
   "access-control-allow-headers":
-    "*, Authorization, Content-Type, X-API-Key, X-Request-Id, X-Request-Timeout, X-Priority, genkey",
+    "*, Authorization, Content-Type, Cache-Control, X-API-Key, X-Request-Id, X-Request-Timeout, X-Priority, genkey",
   "access-control-max-age": "600"
 }
 

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { routeTable } from "../../src/http/RouteTable.ts"
 import { type Incoming, type Outgoing, send } from "../support/Http.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 import { Running, running, startService } from "../support/Running.ts"
@@ -20,9 +21,9 @@ const whole = (origin: string) => ({
   "access-control-expose-headers": exposed
 })
 const preflight = {
-  "access-control-allow-methods": "GET, HEAD, POST",
+  "access-control-allow-methods": "POST, GET, HEAD, DELETE",
   "access-control-allow-headers":
-    "*, Authorization, Content-Type, X-API-Key, X-Request-Id, X-Request-Timeout, X-Priority, genkey",
+    "*, Authorization, Content-Type, Cache-Control, X-API-Key, X-Request-Id, X-Request-Timeout, X-Priority, genkey",
   "access-control-max-age": "600"
 }
 
@@ -88,7 +89,7 @@ it.layer(running({ ...settings, AI_TICKET_CORS_ORIGINS: `http://localhost:8000,$
     )
   }
 
-  for (const path of ["/event", "/api/v1/generate", "/v1/chat/completions", "/nowhere"]) {
+  for (const path of ["/event", "/api/v1/generate", "/v1/chat/completions", "/requests/mine", "/nowhere"]) {
     it.effect(`a browser that asks before it sends to ${path} needs no token`, () =>
       Effect.gen(function* () {
         const { backend, url } = yield* Running
@@ -103,6 +104,11 @@ it.layer(running({ ...settings, AI_TICKET_CORS_ORIGINS: `http://localhost:8000,$
       })
     )
   }
+
+  it("every route's method is among those that a page is let use", () => {
+    const methods = preflight["access-control-allow-methods"].split(", ")
+    assert.sameMembers(methods, [...new Set(Object.values(routeTable).flat())])
+  })
 
   it.effect("other origins and other uses of OPTIONS are refused as ever", () =>
     Effect.gen(function* () {
