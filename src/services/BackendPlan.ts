@@ -21,9 +21,11 @@ export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: Conf
   const laneOf = Effect.fnUntraced(function* (entry: BackendEntry) {
     const { kind, model, name, priority, probe, timeouts, url, weight } = entry
     const slots = entry.slots ?? (kind === "koboldcpp" ? koboldcppSlots : parallelSlots)
+    const base = url.replace(/\/+$/, "")
     const target = {
       ...{ connectMillis: millisOf(timeouts.connect_seconds) },
-      ...{ name, slots, url: url.replace(/\/+$/, "").replace(/\/api$/, ""), key: keys.get(name) },
+      // The /api of another server is a path like any other.
+      ...{ name, slots, url: kind === "koboldcpp" ? base.replace(/\/api$/, "") : base, key: keys.get(name) },
       ...(model === undefined ? {} : { model })
     }
     const backend = yield* adapters[kind](target)

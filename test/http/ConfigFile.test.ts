@@ -45,6 +45,18 @@ describe("a file of backends", () => {
     })
   )
 
+  it.live("keeps the path of a server that isn't KoboldCpp, even if it ends like KoboldCpp's", () =>
+    Effect.gen(function* () {
+      const { entry, one, path, write } = yield* setUp
+      assert.match(one.url, /\/api$/)
+      write(`backends:\n${entry("other", one.url, "    kind: openai\n")}`)
+      one.tell({ "/api/chat/completions": { body: { choices: [{ message: { content: "here" } }] } } })
+      const service = yield* testService({ AI_TICKET_CONFIG: path })
+      const { completion } = yield* Effect.flatMap(postEvent(service.url, { content: "p" }), jsonOf)
+      assert.strictEqual(completion, "here")
+    })
+  )
+
   it.live("says of each backend how long a connection to it may take", () =>
     Effect.gen(function* () {
       const { entry, path, write } = yield* setUp
