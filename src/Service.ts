@@ -3,6 +3,7 @@ import * as Layer from "effect/Layer"
 import * as HttpService from "./http/HttpService.ts"
 import { Auth } from "./services/Auth.ts"
 import * as Core from "./services/Core.ts"
+import * as FirstLook from "./services/FirstLook.ts"
 import { InferencePipeline } from "./services/InferencePipeline.ts"
 import { Lifecycle } from "./services/Lifecycle.ts"
 import { Models } from "./services/Models.ts"
@@ -18,3 +19,6 @@ export const layer = HttpService.layer.pipe(
   Layer.provide(NodeServices.layer),
   Layer.provide(Telemetry.layer)
 )
+
+/** The same for somebody who has just started it, and reads its log. */
+export const greeted = Layer.provideMerge(FirstLook.layer, layer)

@@ -53,8 +53,8 @@ const programs: Programs = {
   serve: (sources) =>
     Effect.gen(function* () {
       const { reload, workers } = yield* Settings
-      const { layer } = yield* Effect.promise(() => import("./Service.ts"))
-      const service = Layer.provideMerge(layer, logCrash)
+      const { greeted } = yield* Effect.promise(() => import("./Service.ts"))
+      const service = Layer.provideMerge(greeted, logCrash)
       if (workers === 1 && !reload) {
         return yield* Layer.launch(Layer.provide(service, Layer.succeed(ReloadRequests)(hangUps)))
       }

@@ -51,6 +51,8 @@ export interface Question {
 export interface ScriptedBackend {
   readonly url: string
   readonly calls: Array<Call>
+  /** Who asked what it runs; none of these is a call. */
+  readonly lookups: Array<Call>
   readonly aborts: Array<{ readonly genkey: unknown; readonly at: number }>
   /** How paths beside the generations are answered; none of these is a call. */
   readonly tell: (answers: Readonly<Record<string, Step>>) => void
@@ -70,6 +72,7 @@ export interface ScriptedBackend {
 export const scriptedBackend = Effect.acquireRelease(
   Effect.callback<ScriptedBackend & { readonly close: () => void }>((resume) => {
     const calls: Array<Call> = []
+    const lookups: Array<Call> = []
     const aborts: Array<{ genkey: unknown; at: number }> = []
     const questions: Array<Question> = []
     let answers: Readonly<Record<string, Step>> = {}
@@ -124,9 +127,10 @@ export const scriptedBackend = Effect.acquireRelease(
           sent: 0,
           closedEarlyAt: undefined
         }
-        calls.push(call)
+        const kept = endpoint === "models" ? lookups : calls
+        kept.push(call)
         response.on("close", () => {
-          if (response.writableFinished) answered += 1
+          if (response.writableFinished) answered += kept === calls ? 1 : 0
           else call.closedEarlyAt = performance.now()
         })
         const step = nextStep(endpoint)
@@ -148,6 +152,7 @@ export const scriptedBackend = Effect.acquireRelease(
         Effect.succeed({
           url: `http://127.0.0.1:${port}/api`,
           calls,
+          lookups,
           aborts,
           questions,
           tell: (told) => {

@@ -6,11 +6,10 @@ import * as Service from "../../src/Service.ts"
 import * as Logging from "../../src/services/Logging.ts"
 import { Settings } from "../../src/services/Settings.ts"
 
-/** The whole service on a free port, with the settings a test gives it, and its log lines as they are written. */
-export const testService = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
+const start = Effect.fnUntraced(function* (service: typeof Service.layer, settings: Readonly<Record<string, string>>) {
   const lines: Array<string> = []
   const context = yield* Layer.build(
-    Service.layer.pipe(
+    service.pipe(
       Layer.provide(Logging.layer((line) => void lines.push(line), { terminal: false })),
       Layer.provide(Settings.layerRecord({ PORT: "0", RATE_LIMIT_REQUESTS: "0", ...settings }))
     )
@@ -18,6 +17,12 @@ export const testService = Effect.fnUntraced(function* (settings: Readonly<Recor
   const { address } = Context.get(context, HttpServer.HttpServer)
   return { url: HttpServer.formatAddress(address), lines, context }
 })
+
+/** The whole service on a free port, with the settings a test gives it, and its log lines as they are written. */
+export const testService = (settings: Readonly<Record<string, string>>) => start(Service.layer, settings)
+
+/** The same as `serve` starts it: it looks at its backends, so that they are asked once more than by `testService`. */
+export const greetedService = (settings: Readonly<Record<string, string>>) => start(Service.greeted, settings)
 
 /** Sends a JSON body to `POST /event`. */
 export const postEvent = (url: string, body: unknown, options: RequestInit = {}) =>

@@ -64,7 +64,7 @@ describe("models", () => {
     Effect.gen(function* () {
       const { backend, client } = yield* openAiService()
       yield* Effect.forEach(Array.from({ length: 20 }), () => asked(() => client.models.list()), { concurrency: 5 })
-      assert.strictEqual(backend.calls.length, 1)
+      assert.strictEqual(backend.lookups.length, 1)
     })
   )
 

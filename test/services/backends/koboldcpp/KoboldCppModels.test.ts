@@ -18,7 +18,7 @@ describe("the models of KoboldCpp", () => {
     Effect.gen(function* () {
       const { models, server } = yield* modelsOf({})
       assert.deepStrictEqual(yield* models, [{ id: "koboldcpp/scripted", created: 1, ownedBy: "koboldcpp" }])
-      assert.strictEqual(server.calls[0]?.headers["authorization"], "Bearer a-password")
+      assert.strictEqual(server.lookups[0]?.headers["authorization"], "Bearer a-password")
     })
   )
 
@@ -50,10 +50,10 @@ describe("the models of KoboldCpp", () => {
     Effect.gen(function* () {
       const { models, server } = yield* modelsOf({ hang: true })
       const asked = yield* Effect.forkScoped(Effect.flip(models))
-      yield* eventuallyLive(() => server.calls.length === 1)
+      yield* eventuallyLive(() => server.lookups.length === 1)
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual((yield* Fiber.join(asked)).reason, "no answer within 2 seconds")
-      yield* eventuallyLive(() => server.calls[0]?.closedEarlyAt !== undefined)
+      yield* eventuallyLive(() => server.lookups[0]?.closedEarlyAt !== undefined)
     })
   )
 })
