@@ -36,7 +36,7 @@ export const errorCatalogue = {
   backend_error: { status: 502, when: "the backend answered with no text at all" },
   overloaded: {
     status: 503,
-    when: "the waiting line, or the room for bodies on their way, is full: see `Retry-After`"
+    when: "the line or the room for bodies is full, or the wait too long: see `Retry-After`"
   },
   no_backend_available: { status: 503, when: "no backend is up: see `Retry-After`" },
   shutting_down: { status: 503, when: "this instance is draining" },

@@ -113,7 +113,7 @@ export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
 }) {
   readonly code = "overloaded"
   override get message() {
-    return "Too many requests are waiting."
+    return "Too many requests are waiting, or the wait would be longer than this one may take."
   }
 }
 

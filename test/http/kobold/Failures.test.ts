@@ -46,7 +46,7 @@ describe("an error in KoboldCpp's shape", () => {
       const answer = yield* client.generate()
       assert.strictEqual(answer.status, 503)
       assert.deepStrictEqual(jsonIn(answer)["detail"], {
-        msg: "Too many requests are waiting.",
+        msg: "Too many requests are waiting, or the wait would be longer than this one may take.",
         type: "service_unavailable",
         error: "overloaded"
       })
