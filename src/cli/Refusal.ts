@@ -1,6 +1,7 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { counted } from "../domain/Counted.ts"
+import type { errorCatalogue } from "../domain/ErrorCatalogue.ts"
 import { failure } from "./CommandFailure.ts"
 import type { Answer } from "./Server.ts"
 
@@ -20,6 +21,9 @@ const decodeError = Schema.decodeUnknownOption(
   )
 )
 
+/** What the service says of it is about header fields, for which a command has no flag. */
+const tokenNeeded: keyof typeof errorCatalogue = "unauthorised"
+
 /** What answers there isn't ai-ticket, as is to be seen in its answer. */
 export const notOurs = (url: string, what: string) =>
   failure("refused", `What listens at ${url} is not ai-ticket: its answer ${what}.`)
@@ -34,6 +38,7 @@ export const refusal = (answer: Answer, decode: (text: string) => Option.Option<
         [
           telling(told),
           ...(told.details ? [`Details: ${told.details}`] : []),
+          ...(told.error === tokenNeeded ? ["A command takes its token from AI_TICKET_TOKEN, or from --token."] : []),
           ...(/^\d{1,9}$/.test(answer.retryAfter ?? "")
             ? [`Worth trying again in ${counted(Number(answer.retryAfter), "second")}.`]
             : [])

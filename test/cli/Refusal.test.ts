@@ -21,4 +21,13 @@ describe("what the service said instead of an answer", () => {
     const { message } = refusal({ status: 503, text: overloaded, retryAfter })
     assert.strictEqual(message, "Too many requests are waiting for the backend. (overloaded)")
   })
+
+  it("tells where a command takes the token from that is needed", () => {
+    const { message } = refusal({
+      status: 401,
+      text: JSON.stringify(bodyFor("unauthorised", "No.")),
+      retryAfter: undefined
+    })
+    assert.strictEqual(message, "No. (unauthorised)\nA command takes its token from AI_TICKET_TOKEN, or from --token.")
+  })
 })
