@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,14 +8,16 @@ import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import { resultLine } from "../domain/Batch.ts"
 import { completionBody } from "../domain/Completion.ts"
+import type { ErrorBody } from "../domain/ErrorCatalogue.ts"
 import { eventId } from "../domain/Event.ts"
 import { type CutShort, errorBody, ShuttingDown } from "../domain/Failure.ts"
 import { type Line, readLine } from "../domain/JsonLines.ts"
-import type { RequestRecord } from "../services/CurrentRequest.ts"
+import { CurrentRequest, type RequestRecord } from "../services/CurrentRequest.ts"
 import { comeTo, type Ending, endedBy } from "../services/Ending.ts"
 import { InferencePipeline } from "../services/InferencePipeline.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
-import { monotonicMillis } from "../services/MonotonicClock.ts"
+import { Metrics } from "../services/Metrics.ts"
+import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { RateLimit } from "../services/RateLimit.ts"
 import { Settings } from "../services/Settings.ts"
 import type { CacheControl } from "../services/Sharing.ts"
@@ -45,6 +48,7 @@ export class BatchEvents extends Context.Service<
     Effect.gen(function* () {
       const { maxBodyBytes, queueLimit, requestTimeoutSeconds, slots } = yield* Settings
       const lifecycle = yield* Lifecycle
+      const metrics = yield* Metrics
       const pipeline = yield* InferencePipeline
       const rateLimit = yield* RateLimit
       const { workers = 1 } = (yield* Fellows) ?? {}
@@ -75,21 +79,38 @@ export class BatchEvents extends Context.Service<
           )
           return counted.pipe(endedBy(ending), Effect.ignore)
         },
-        answer: (line, index, request) => {
-          const read = readLine(line, maxBodyBytes)
-          if (Result.isFailure(read)) return Effect.succeed(resultLine(index, undefined, errorBody(read.failure)))
-          const event = read.success
-          const failed = (body: object) => resultLine(index, eventId(event), body)
-          return ask(event, request).pipe(
-            Effect.match({
-              onFailure: (failure) => failed(errorBody(failure)),
-              onSuccess: (completion) => resultLine(index, completion.id, completionBody(completion))
-            }),
-            Effect.catchDefect((defect) =>
-              Effect.as(Effect.logError("internal error", Cause.die(defect)), failed(wentWrong))
+        answer: (line, index, request) =>
+          Effect.withFiber((fiber) => {
+            const clock = fiber.getRef(Clock.Clock)
+            const startedAt = millisOf(clock)
+            const ended = (error?: ErrorBody) =>
+              metrics.ended({
+                route: "/events",
+                status: error?.status_code ?? 200,
+                code: error?.error,
+                requestId: fiber.getRef(CurrentRequest)?.id ?? "",
+                millis: millisOf(clock) - startedAt
+              })
+            const failed = (body: ErrorBody, id?: string | number) => {
+              ended(body)
+              return resultLine(index, id, body)
+            }
+            const read = readLine(line, maxBodyBytes)
+            if (Result.isFailure(read)) return Effect.succeed(failed(errorBody(read.failure)))
+            const event = read.success
+            return ask(event, request).pipe(
+              Effect.match({
+                onFailure: (failure) => failed(errorBody(failure), eventId(event)),
+                onSuccess: (completion) => {
+                  ended()
+                  return resultLine(index, completion.id, completionBody(completion))
+                }
+              }),
+              Effect.catchDefect((defect) =>
+                Effect.as(Effect.logError("internal error", Cause.die(defect)), failed(wentWrong, eventId(event)))
+              )
             )
-          )
-        }
+          })
       })
     })
   )

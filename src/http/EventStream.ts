@@ -24,7 +24,7 @@ export interface Framing {
 }
 
 /** A comment, which clients pass over: it shows proxies and clients that the connection lives. */
-const keepAlive = ": keep-alive\n\n"
+export const keepAliveComment = ": keep-alive\n\n"
 
 /**
  * Answers with a stream of server-sent events.
@@ -82,7 +82,7 @@ export class EventStream extends Context.Service<
               const pull = yield* Channel.toPullScoped(Stream.toChannel(stream), yield* Effect.scope)
               const first = yield* Effect.catchIf(pull, Cause.isDone, () => Effect.succeed([]))
               const headers = { "content-type": "text/event-stream; charset=utf-8", ...framing.headers }
-              yield* writer.begin({ headers, keepAlive })
+              yield* writer.begin({ headers, keepAlive: keepAliveComment })
               return yield* Effect.catch(pour(pull, first, framing, writer), () => writer.giveUp)
             })
           ).pipe(Effect.provideService(AlsoTold, writer.hurry))

@@ -23,7 +23,11 @@ export interface FailureShape {
 /** Beside the shape of the catalogue, which every other path has. */
 const shapes: ReadonlyArray<FailureShape> = [openAiShape, ...koboldShapes]
 
-const shapeAt = (path: string): FailureShape | undefined => shapes.find(({ prefix }) => path.startsWith(prefix))
+/** Ours, whoever's paths stand around them. */
+const ownPrefix = "/api/metrics/"
+
+const shapeAt = (path: string): FailureShape | undefined =>
+  path.startsWith(ownPrefix) ? undefined : shapes.find(({ prefix }) => path.startsWith(prefix))
 
 /** A failure as the caller gets it: a JSON body in the shape of the path, and the header fields that go with it. */
 const failureResponse = (failure: Failure.Failure, path: string): HttpServerResponse.HttpServerResponse => {

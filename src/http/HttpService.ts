@@ -11,6 +11,7 @@ import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
 import { millisOf, monotonicMillis } from "../services/MonotonicClock.ts"
 import { Settings } from "../services/Settings.ts"
+import { Summary } from "../services/Summary.ts"
 import { Fellows } from "../services/workers/Fellows.ts"
 import { BatchEvents } from "./BatchEvents.ts"
 import { BodyLines } from "./BodyLines.ts"
@@ -30,6 +31,7 @@ import { operationsRoutes } from "./OperationsRoutes.ts"
 import { openAiRoutes } from "./openai/OpenAiRoutes.ts"
 import { RequestBody } from "./RequestBody.ts"
 import { ResponseWriter } from "./ResponseWriter.ts"
+import { summaryRoutes } from "./SummaryRoutes.ts"
 
 /** What every request passes, from the outside in; requests for no route at all pass it too. */
 const edge = HttpRouter.middleware(
@@ -57,7 +59,16 @@ const edge = HttpRouter.middleware(
   { global: true }
 )
 
-const routes = Layer.mergeAll(edge, cancelRoute, eventRoute, eventsRoute, koboldRoutes, openAiRoutes, operationsRoutes)
+const routes = Layer.mergeAll(
+  edge,
+  cancelRoute,
+  eventRoute,
+  eventsRoute,
+  koboldRoutes,
+  openAiRoutes,
+  operationsRoutes,
+  summaryRoutes
+)
 
 /** A path is one spelling, so that what is guarded and what is routed can't differ. */
 const exactPaths = { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false } as const
@@ -95,6 +106,7 @@ export const layer = drainFirst.pipe(
   Layer.provide(HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true, routerConfig: exactPaths })),
   Layer.provide(Layer.mergeAll(EventStream.layer, JsonWork.layer, BatchEvents.layer, BodyLines.layer)),
   Layer.provideMerge(koboldServices),
+  Layer.provide(Summary.layer),
   Layer.provide(Layer.mergeAll(Cancellations.layer, RequestBody.layer, ResponseWriter.layer)),
   Layer.provide(BodyRoom.layer),
   Layer.provideMerge(NodeServer.layer)

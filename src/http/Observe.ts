@@ -4,6 +4,8 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import { clientAddress } from "../domain/ClientAddress.ts"
+import { errorCatalogue } from "../domain/ErrorCatalogue.ts"
+import { clientClosedRequest } from "../services/ActivityRings.ts"
 import { RequestRecord } from "../services/CurrentRequest.ts"
 import { Ids } from "../services/Ids.ts"
 import { Lifecycle } from "../services/Lifecycle.ts"
@@ -21,9 +23,6 @@ const saneId = /^[A-Za-z0-9._:+/=@-]{1,128}$/
 
 /** The trace id of a W3C `traceparent`. */
 const traceparent = /^(?!ff)(?!00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/
-
-/** A client that closed the connection before its answer, as nginx numbers it; nobody gets to see this status. */
-const clientClosedRequest = 499
 
 /** The two ends of every request: the record it begins with, and what is told of it when it is answered. */
 export const makeObserve = Effect.gen(function* () {
@@ -66,8 +65,18 @@ export const makeObserve = Effect.gen(function* () {
     const method = methodLabel(request.method)
     const route = routeLabel(pathOf(request.url))
     metrics.httpEnded({ method, endpoint: route, status, millis: totalMillis })
-    if (isInference(route)) metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
     const error = status === clientClosedRequest ? "client_closed_request" : record.error
+    if (isInference(route)) {
+      metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
+      metrics.ended({
+        route,
+        // A stream that breaks off has begun with a 200.
+        status: status === 200 && record.error !== undefined ? errorCatalogue[record.error].status : status,
+        code: error ?? (status >= 400 ? "internal_error" : undefined),
+        requestId: record.id,
+        millis: totalMillis
+      })
+    }
     if (record.span?.sampled === true) tellSpan(record.span, request, record, { method, route, status, address, error })
     const logged = accessLog(status, {
       request_id: record.id,

@@ -13,7 +13,9 @@ export const routeTable = {
   "/requests/{id}": ["DELETE"],
   "/health": ["GET", "HEAD"],
   "/ready": ["GET", "HEAD"],
-  "/metrics": ["GET", "HEAD"]
+  "/metrics": ["GET", "HEAD"],
+  "/api/metrics/summary": ["GET", "HEAD"],
+  "/api/metrics/stream": ["GET", "HEAD"]
 } as const satisfies Record<`/${string}`, ReadonlyArray<string>>
 
 export type RoutePath = keyof typeof routeTable

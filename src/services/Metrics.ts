@@ -1,14 +1,19 @@
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import type { Activity } from "../domain/Activity.ts"
 import { backendErrorCodes } from "../domain/BackendError.ts"
 import type { Usage } from "../domain/Generation.ts"
+import { alsoOfLate } from "./ActivityRecorder.ts"
+import { ActivityRings, type Ended } from "./ActivityRings.ts"
 import { family } from "./MetricFamily.ts"
 import { Settings } from "./Settings.ts"
 import { alsoByConvention, ConventionRegistry } from "./telemetry/ConventionMetrics.ts"
 import { Fellows } from "./workers/Fellows.ts"
+import { contributeActivity, summedActivity } from "./workers/SummedActivity.ts"
 import { contributeMetrics, summedMetrics } from "./workers/SummedMetrics.ts"
 
 const attemptOutcomes = ["success", "aborted", "internal_error", ...backendErrorCodes] as const
@@ -90,6 +95,10 @@ export class Metrics extends Context.Service<
   Recorder & {
     /** All series in Prometheus' text format 0.0.4. */
     readonly render: Effect.Effect<string>
+    /** A request that asked a model for something has ended. */
+    readonly ended: (request: Ended) => void
+    /** What was done of late, by all workers. */
+    readonly activity: Effect.Effect<Activity>
   }
 >()("ai-ticket/services/Metrics") {
   static readonly layer = Layer.effect(
@@ -99,14 +108,19 @@ export class Metrics extends Context.Service<
       const context = Context.make(Metric.MetricRegistry, new Map())
       const registry = yield* ConventionRegistry
       const plain = makeRecorder(context)
-      const recorder = registry === undefined ? plain : alsoByConvention(plain, registry)
+      const told = registry === undefined ? plain : alsoByConvention(plain, registry)
+      const rings = new ActivityRings(yield* Clock.Clock)
+      const recorder = alsoOfLate(told, rings)
       const own = Effect.map(recorder.gauges, () =>
         PrometheusMetrics.formatUnsafe(context, { prefix: metricsNamespace })
       )
+      const done = Effect.sync(() => rings.activity())
+      const ended = (request: Ended) => rings.ended(request)
       const fellows = yield* Fellows
-      if (fellows === undefined) return Metrics.of({ ...recorder, render: own })
+      if (fellows === undefined) return Metrics.of({ ...recorder, ended, render: own, activity: done })
       yield* contributeMetrics(fellows, own)
-      return Metrics.of({ ...recorder, render: summedMetrics(fellows) })
+      yield* contributeActivity(fellows, done)
+      return Metrics.of({ ...recorder, ended, render: summedMetrics(fellows), activity: summedActivity(fellows, done) })
     })
   )
 }

@@ -13,6 +13,7 @@ import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
 import type { Step } from "../support/ScriptedBackend.ts"
 import { eventually } from "../support/TestService.ts"
+import { watchOnce } from "../support/Watcher.ts"
 
 type World = Effect.Success<ReturnType<typeof startService>>
 
@@ -183,7 +184,9 @@ const run = Effect.fnUntraced(function* ({ ask, settings = {}, step = {} }: Omit
   world.backend.script({ chat: [step], completion: [step], generate: [step] })
   const answer = yield* ask(world)
   const metrics = yield* send(world.url, { path: "/metrics", headers: everyHeader({}) })
-  return { answer, metrics, lines: world.lines, backend: world.backend, collector }
+  const summary = yield* send(world.url, { path: `/api/metrics/summary?${canary}`, headers: signedIn })
+  const watched = yield* watchOnce(world.url, signedIn)
+  return { answer, metrics: [metrics, summary, watched], lines: world.lines, backend: world.backend, collector }
 })
 
 describe.concurrent("what a client sends in confidence", () => {
@@ -193,7 +196,7 @@ describe.concurrent("what a client sends in confidence", () => {
   })
 
   for (const scenario of scenarios) {
-    it.live(`is in no answer, log line, metric or export of ${scenario.code}: ${scenario.how}`, () =>
+    it.live(`is in no answer, log line, metric, summary or export of ${scenario.code}: ${scenario.how}`, () =>
       Effect.gen(function* () {
         const { answer, collector, lines, metrics } = yield* Effect.scoped(run(scenario))
         assertFailure(answer, scenario.code)
@@ -219,7 +222,7 @@ describe.concurrent("what a client sends in confidence", () => {
     "a text": canary
   }
   for (const [name, defect] of Object.entries(defects)) {
-    it.live(`is in no answer, log line, metric or export of internal_error: a bug that throws ${name}`, () =>
+    it.live(`is in no answer, log line, metric, summary or export of internal_error: a bug that throws ${name}`, () =>
       Effect.gen(function* () {
         const collector = yield* otlpReceiver()
         const settings = { AI_TICKET_AUTH_TOKEN: goodToken, LOG_LEVEL: "TRACE", ...exportingTo(collector) }
@@ -227,7 +230,9 @@ describe.concurrent("what a client sends in confidence", () => {
           Effect.gen(function* () {
             const { lines, url } = yield* buggyService(defect, settings)
             const answer = yield* sendEvent(url, event, { path, headers: signedIn })
-            return { answer, lines, metrics: yield* send(url, { path: "/metrics" }) }
+            const summary = yield* send(url, { path: "/api/metrics/summary", headers: signedIn })
+            assert.include(summary.text, "internal_error")
+            return { answer, lines, metrics: [yield* send(url, { path: "/metrics" }), summary] }
           })
         )
         assertFailure(answer, "internal_error")
@@ -235,7 +240,7 @@ describe.concurrent("what a client sends in confidence", () => {
         for (const told of [
           answer.text,
           JSON.stringify(answer.headers),
-          metrics.text,
+          JSON.stringify(metrics),
           exportedText(collector),
           ...lines
         ]) {

@@ -20,18 +20,20 @@ export interface StreamingOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** False for a client that takes the head and no more. */
   readonly reads?: boolean
+  /** `POST` if not given. */
+  readonly method?: "POST" | "GET"
 }
 
-/** Posts JSON and reads the answer as it comes, for as long as the scope is open. */
+/** Posts JSON, or gets what there is, and reads the answer as it comes, for as long as the scope is open. */
 export const openStream = (
   url: string,
   path: string,
   body: unknown,
-  { headers, reads = true }: StreamingOptions = {}
+  { headers, method = "POST", reads = true }: StreamingOptions = {}
 ) =>
   Effect.acquireRelease(
     Effect.sync((): StreamingClient => {
-      const bytes = Buffer.from(JSON.stringify(body))
+      const bytes = Buffer.from(method === "GET" ? "" : JSON.stringify(body))
       const state = { ended: false, broken: false }
       const chunks: Array<Buffer> = []
       let response: IncomingMessage | undefined
@@ -40,7 +42,7 @@ export const openStream = (
       }
       const read = () => void response?.on("data", (chunk: Buffer) => chunks.push(chunk))
       const call = request(url + path, {
-        method: "POST",
+        method,
         agent: false,
         headers: { "content-type": "application/json", "content-length": bytes.length, ...headers }
       })

@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as RateLimiter from "effect/persistence/RateLimiter"
+import { type Activity, addActivities, ofTheDeparted } from "../../domain/Activity.ts"
 import { sumMetrics } from "../../domain/MetricsText.ts"
 import { KeptLine, type Orphan } from "./KeptLine.ts"
 import {
@@ -26,7 +27,10 @@ export interface Kept {
   readonly gone: () => void
 }
 
-type Worker = Pick<Kept, "peer"> & { up: boolean; counted: string }
+type Worker = Pick<Kept, "peer"> & { up: boolean; counted: string; done: Activity | undefined }
+
+const added = (one: Activity | undefined, other: Activity | undefined): Activity | undefined =>
+  one === undefined || other === undefined ? (one ?? other) : addActivities(one, other)
 
 /**
  * What the workers of a machine have in common: the line with its slots, the counters of the rate limit, the sum of the
@@ -41,6 +45,7 @@ export const makeKeeper = (options: {
   const workers = new Set<Worker>()
   /** What those have counted that are no more. */
   let departed = ""
+  let departedDone: Activity | undefined
   /** Waits for a worker that can stop what another left. */
   let orphans: Array<Orphan> = []
 
@@ -81,6 +86,26 @@ export const makeKeeper = (options: {
     )
   })
 
+  const doneBy = (worker: Worker) =>
+    worker.peer.ask("activity", null).pipe(
+      Effect.timeout(metricsTimeout),
+      Effect.match({
+        onFailure: () => {},
+        onSuccess: (activity) => {
+          worker.done = activity ?? worker.done
+        }
+      })
+    )
+
+  const activity = Effect.suspend(() => {
+    const asked = [...workers].filter(({ up }) => up)
+    return Effect.map(
+      Effect.forEach(asked, doneBy, { concurrency: "unbounded", discard: true }),
+      () =>
+        asked.filter((worker) => workers.has(worker)).reduce((sum, { done }) => added(sum, done), departedDone) ?? null
+    )
+  })
+
   const settle = (orphan: Orphan, { peer }: Worker): Effect.Effect<void> =>
     peer.ask("settle", { backend: orphan.backend, genkey: orphan.genkey }).pipe(
       Effect.timeout(settleTimeout),
@@ -105,6 +130,7 @@ export const makeKeeper = (options: {
 
   const answersFor = (worker: () => Worker): Answers<KeeperQuestions> => ({
     metrics: () => metrics,
+    activity: () => activity,
     line: (offers) => Effect.sync(() => line.state(offers)),
     limit: ({ key, limit, refillMillis, tokens }) =>
       Effect.orDie(store.fixedWindow({ key, limit, tokens, refillRate: Duration.millis(refillMillis) })),
@@ -129,13 +155,16 @@ export const makeKeeper = (options: {
             case "metrics":
               worker.counted = told.text
               return
+            case "activity":
+              worker.done = told.activity
+              return
             default:
               place.hear(told)
           }
         }
       })
       const place = line.worker(peer.tell)
-      const worker: Worker = { peer, up: false, counted: "" }
+      const worker: Worker = { peer, up: false, counted: "", done: undefined }
       workers.add(worker)
       return {
         peer,
@@ -143,6 +172,7 @@ export const makeKeeper = (options: {
           peer.gone()
           workers.delete(worker)
           departed = sumMetrics([], [departed, worker.counted])
+          if (worker.done !== undefined) departedDone = added(departedDone, ofTheDeparted(worker.done))
           orphans.push(...place.gone())
           run(settleAll)
         }

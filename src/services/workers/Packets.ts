@@ -1,3 +1,4 @@
+import type { Activity } from "../../domain/Activity.ts"
 import type { Priority } from "../../domain/Priority.ts"
 import type { RequestName } from "../Cancellations.ts"
 
@@ -28,6 +29,7 @@ export interface Entering {
 export type ToKeeper =
   | { readonly tell: "up" }
   | { readonly tell: "metrics"; readonly text: string }
+  | { readonly tell: "activity"; readonly activity: Activity }
   | Entering
   /** What somebody waits for has changed. */
   | { readonly tell: "among"; readonly visit: number; readonly among: ReadonlyArray<Offer> }
@@ -85,6 +87,8 @@ export type KeeperQuestions = Elsewhere & {
   }
   /** The metrics of all. */
   readonly metrics: { readonly about: null; readonly answer: string }
+  /** What all have done of late; null if none has told. */
+  readonly activity: { readonly about: null; readonly answer: Activity | null }
   readonly line: {
     /** Of which backends the expected wait is. */
     readonly about: ReadonlyArray<Offer>
@@ -100,6 +104,7 @@ export type KeeperQuestions = Elsewhere & {
 export type WorkerQuestions = Elsewhere & {
   /** Its own metrics. */
   readonly metrics: { readonly about: null; readonly answer: string }
+  readonly activity: { readonly about: null; readonly answer: Activity | null }
   /** Aborts what a worker that is no more has left at a backend. */
   readonly settle: {
     readonly about: { readonly backend: string; readonly genkey: string }

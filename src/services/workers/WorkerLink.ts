@@ -20,6 +20,7 @@ export const linkToKeeper = Effect.fnUntraced(function* (options: {
     cancel: () => Effect.succeed(false),
     text: () => Effect.succeed(null),
     metrics: () => Effect.succeed(""),
+    activity: () => Effect.succeed(null),
     settle: () => Effect.succeed(null)
   }
   const keeper = makePeer<ToKeeper, KeeperQuestions, ToWorker, WorkerQuestions>({
@@ -31,6 +32,7 @@ export const linkToKeeper = Effect.fnUntraced(function* (options: {
       cancel: (about) => answers.cancel(about),
       text: (about) => answers.text(about),
       metrics: (about) => answers.metrics(about),
+      activity: (about) => answers.activity(about),
       settle: (about) => answers.settle(about)
     },
     told: (told) => {

@@ -3,14 +3,14 @@ import * as Effect from "effect/Effect"
 import { errorCatalogue } from "../../../src/domain/ErrorCatalogue.ts"
 import { bodyFor } from "../../../src/domain/Failure.ts"
 import { koboldError } from "../../../src/http/kobold/KoboldFailure.ts"
-import { routeTable } from "../../../src/http/RouteTable.ts"
+import { koboldRoutes } from "../../../src/http/kobold/KoboldPaths.ts"
 import { buggyService } from "../../support/BuggyService.ts"
 import { jsonIn, send } from "../../support/Http.ts"
 import { Running, running, startService } from "../../support/Running.ts"
 import { eventually } from "../../support/TestService.ts"
 import { koboldClient } from "./KoboldClient.ts"
 
-const koboldPaths = Object.entries<ReadonlyArray<string>>(routeTable).filter(([path]) => /^\/(?:sd)?api\//.test(path))
+const koboldPaths = Object.entries<ReadonlyArray<string>>(koboldRoutes)
 
 describe("an error in KoboldCpp's shape", () => {
   for (const [code, { status }] of Object.entries(errorCatalogue)) {

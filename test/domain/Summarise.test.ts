@@ -1,0 +1,66 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+import type { Activity } from "../../src/domain/Activity.ts"
+import { noDurations } from "../../src/domain/Durations.ts"
+import { MetricsSummary } from "../../src/domain/MetricsSummary.ts"
+import { type Standing, summarise } from "../../src/domain/Summarise.ts"
+
+const zeros = Array.from({ length: 24 }, () => 0)
+
+const idle: Activity = {
+  since: 0,
+  inFlight: 0,
+  totals: { succeeded: 0, clientErrors: 0, serverErrors: 0, left: 0 },
+  tokens: { input: 0, output: 0, delivered: 0, wasted: 0 },
+  late: { tenSeconds: 0, minute: 0, minuteServerErrors: 0, minuteTokens: 0 },
+  points: { requests: zeros, errors: zeros, succeeded: zeros, millis: zeros },
+  latency: noDurations,
+  firstToken: noDurations,
+  recentErrors: []
+}
+
+const up = { name: "one", state: "up", breaker: "closed", in_use: 0, slots: 2 } as const
+const well: Standing = {
+  ready: true,
+  draining: false,
+  queue: { waiting: 0, in_use: 0, limit: 100, expected_wait_seconds: 0 },
+  backends: [up]
+}
+
+const states = (activity: Activity, standing: Standing) =>
+  Object.fromEntries(summarise(activity, standing).panels.map(({ id, state }) => [id, state]))
+
+const failing = (minuteServerErrors: number): Activity => ({
+  ...idle,
+  late: { ...idle.late, minute: 100, minuteServerErrors }
+})
+
+const waiting = (waiting: number): Standing => ({ ...well, queue: { ...well.queue, waiting } })
+
+describe("the summary", () => {
+  it("is of its schema, with nothing done too", () => {
+    const summary = summarise(idle, well)
+    assert.deepStrictEqual(Schema.decodeUnknownSync(MetricsSummary)(JSON.parse(JSON.stringify(summary))), summary)
+    assert.deepStrictEqual(summary.latency_ms, { average: null, p50: null, p95: null })
+    assert.lengthOf(summary.sparkline.latency_ms, 24)
+    assert.strictEqual(summary.queue.slots, 2)
+  })
+
+  it("is all well where nothing is amiss", () => {
+    assert.deepStrictEqual(states(idle, well), { service: "ok", backends: "ok", queue: "ok", errors: "ok" })
+  })
+
+  it("tells of what isn't well, and of what is worse", () => {
+    const down = { ...up, name: "two", state: "down" } as const
+    assert.strictEqual(states(idle, { ...well, ready: false })["service"], "critical")
+    assert.strictEqual(states(idle, { ...well, ready: false, draining: true })["service"], "warning")
+    assert.strictEqual(states(idle, { ...well, backends: [up, down] })["backends"], "warning")
+    assert.strictEqual(states(idle, { ...well, backends: [{ ...up, breaker: "open" }] })["backends"], "critical")
+    assert.strictEqual(states(idle, waiting(49))["queue"], "ok")
+    assert.strictEqual(states(idle, waiting(50))["queue"], "warning")
+    assert.strictEqual(states(idle, waiting(100))["queue"], "critical")
+    assert.strictEqual(states(failing(0), well)["errors"], "ok")
+    assert.strictEqual(states(failing(1), well)["errors"], "warning")
+    assert.strictEqual(states(failing(10), well)["errors"], "critical")
+  })
+})
