@@ -18,11 +18,21 @@ import type { Programs } from "./Programs.ts"
 import { prompt } from "./Prompt.ts"
 import { serve } from "./Serve.ts"
 import { simulate } from "./Simulate.ts"
+import { top } from "./Top.ts"
 
 const root = (programs: Programs) =>
   Command.make("ai-ticket").pipe(
     Command.withDescription("A service in front of self-hosted language models: events in, one structured answer out"),
-    Command.withSubcommands([prompt, chat, batch, health, serve(programs.serve), simulate(programs.simulate), config]),
+    Command.withSubcommands([
+      prompt,
+      chat,
+      batch,
+      health,
+      top,
+      serve(programs.serve),
+      simulate(programs.simulate),
+      config
+    ]),
     Command.withGlobalFlags([Accent])
   )
 

@@ -23,7 +23,8 @@ export class CannotWrite extends Data.TaggedError("CannotWrite") {}
 /** A result that can't be written is not done. */
 export const cannotWrite = () => failure("refused", "The result can't be written to standard output.")
 
-const put = Effect.fnUntraced(function* (text: string) {
+/** Writes on stdout as it is. */
+export const put = Effect.fnUntraced(function* (text: string) {
   const stdio = yield* Stdio.Stdio
   yield* Effect.mapError(Stream.run(Stream.succeed(text), stdio.stdout()), () => new CannotWrite())
 })
@@ -31,7 +32,7 @@ const put = Effect.fnUntraced(function* (text: string) {
 const write = (text: string) => Effect.mapError(put(text), cannotWrite)
 
 /** How titles look on this terminal. */
-const style = Effect.gen(function* () {
+export const style = Effect.gen(function* () {
   const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
   const terminal = yield* Terminal.Terminal
   const accent = yield* Accent

@@ -1,5 +1,6 @@
 import * as ByteSize from "effect/ByteSize"
 import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
 import * as HttpClient from "effect/http/HttpClient"
@@ -24,10 +25,11 @@ const maxEventSize = ByteSize.toNumberUnsafe(largestAnswer)
 /**
  * Sends a request and reads the events of its answer as they come: the data of each, without the comments between them.
  * What isn't read stays at the sender. Whoever stops reading closes the connection, by which the service learns that
- * nobody waits any more.
+ * nobody waits any more. With a longest silence it ends when nothing has come for so long, comments neither.
  */
 export const serverEvents = (
-  request: HttpClientRequest.HttpClientRequest
+  request: HttpClientRequest.HttpClientRequest,
+  { longestSilence }: { readonly longestSilence?: Duration.Input } = {}
 ): Stream.Stream<string, CommandFailure | WholeAnswer, HttpClient.HttpClient> =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -43,7 +45,11 @@ export const serverEvents = (
       if (response.status !== 200 || !/^text\/event-stream\b/i.test(response.headers["content-type"] ?? "")) {
         return yield* new WholeAnswer({ answer: yield* Effect.mapError(readAnswer(response), broken) })
       }
-      return Stream.mapError(response.stream, broken).pipe(Stream.decodeText(), eventsIn(url))
+      const bytes = Stream.mapError(response.stream, broken)
+      return (longestSilence === undefined ? bytes : Stream.timeout(bytes, longestSilence)).pipe(
+        Stream.decodeText(),
+        eventsIn(url)
+      )
     })
   )
 

@@ -1,15 +1,19 @@
 import { PassThrough, Writable } from "node:stream"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import type * as Cause from "effect/Cause"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as PlatformError from "effect/PlatformError"
+import * as Queue from "effect/Queue"
 import * as Runtime from "effect/Runtime"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import * as Terminal from "effect/Terminal"
 import * as Cli from "../../src/cli/Cli.ts"
 import { LineEditor } from "../../src/cli/chat/LineEditor.ts"
 import { type EndingSignal, makeSignals, Signals } from "../../src/cli/Signals.ts"
@@ -28,6 +32,10 @@ export interface Person extends OutputSoFar {
   readonly type: (keys: string) => void
   /** What Ctrl-C is while no line is read, and what others send. */
   readonly signal: (signal: EndingSignal) => void
+  /** A key of a command that takes the whole terminal. */
+  readonly press: (name: string, options?: { readonly ctrl?: boolean }) => void
+  /** Makes the terminal so large. */
+  readonly resize: (size: Terminal.Size) => void
   /** Whether keys come as they are pressed, Ctrl-C too. */
   readonly raw: () => boolean
 }
@@ -37,6 +45,8 @@ interface InProcessOptions {
   readonly terminal?: boolean
   /** Stdout is a terminal if stderr is, unless this says otherwise. */
   readonly stdoutTerminal?: boolean
+  /** How large the terminal is; it doesn't tell if not given. */
+  readonly size?: Terminal.Size
   /** Nothing can be written to stdout. */
   readonly brokenStdout?: boolean
   readonly stdin?: string
@@ -93,17 +103,38 @@ export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<str
       done()
     }
   })
+  let size = options.size ?? { columns: 0, rows: 0 }
+  const keys = yield* Queue.make<Terminal.UserInput, Cause.Done>()
+  const sizes = yield* Queue.make<Terminal.Size, Cause.Done>()
+  const window = Terminal.make({
+    columns: Effect.sync(() => size.columns),
+    rows: Effect.sync(() => size.rows),
+    size: Effect.succeed(sizes),
+    readInput: Effect.succeed(keys),
+    readLine: Effect.never,
+    display: () => Effect.void
+  })
   const output: OutputSoFar = { stdout: () => stdout, stderr: () => stderr }
   const person: Person = {
     ...output,
     type: (keys) => keyboard.write(keys),
     signal: receive,
+    press: (name, { ctrl = false } = {}) => {
+      Queue.offerUnsafe(keys, { input: Option.none(), key: { name, ctrl, meta: false, shift: false } })
+    },
+    resize: (next) => {
+      size = next
+      Queue.offerUnsafe(sizes, next)
+    },
     raw: () => raw
   }
   yield* Effect.forkScoped(
     Effect.ensuring(
       options.person?.(person) ?? Effect.void,
-      Effect.sync(() => keyboard.end())
+      Effect.sync(() => {
+        keyboard.end()
+        Queue.endUnsafe(keys)
+      })
     )
   )
   const exit = yield* Cli.run({ serve: () => Effect.never, simulate: () => Effect.never }, "0.0.0-test").pipe(
@@ -116,6 +147,7 @@ export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<str
           nextInterrupt: signals.nextInterrupt
         }),
         LineEditor.layer(() => ({ input: keyboard, output: screen })),
+        Layer.succeed(Terminal.Terminal)(window),
         Layer.succeed(Console.Console)(console)
       ).pipe(Layer.provideMerge(stdio), Layer.provideMerge(NodeServices.layer))
     ),

@@ -1,31 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import type { Activity } from "../../src/domain/Activity.ts"
-import { noDurations } from "../../src/domain/Durations.ts"
 import { MetricsSummary } from "../../src/domain/MetricsSummary.ts"
 import { type Standing, summarise } from "../../src/domain/Summarise.ts"
-
-const zeros = Array.from({ length: 24 }, () => 0)
-
-const idle: Activity = {
-  since: 0,
-  inFlight: 0,
-  totals: { succeeded: 0, clientErrors: 0, serverErrors: 0, left: 0 },
-  tokens: { input: 0, output: 0, delivered: 0, wasted: 0 },
-  late: { tenSeconds: 0, minute: 0, minuteServerErrors: 0, minuteTokens: 0 },
-  points: { requests: zeros, errors: zeros, succeeded: zeros, millis: zeros },
-  latency: noDurations,
-  firstToken: noDurations,
-  recentErrors: []
-}
-
-const up = { name: "one", state: "up", breaker: "closed", in_use: 0, slots: 2 } as const
-const well: Standing = {
-  ready: true,
-  draining: false,
-  queue: { waiting: 0, in_use: 0, limit: 100, expected_wait_seconds: 0 },
-  backends: [up]
-}
+import { idle, up, well } from "../support/Activity.ts"
 
 const states = (activity: Activity, standing: Standing) =>
   Object.fromEntries(summarise(activity, standing).panels.map(({ id, state }) => [id, state]))
