@@ -54,9 +54,9 @@ export const MetricsSummary = Schema.Struct({
   tokens: Schema.Struct({
     input: Count.annotate(told("Read by the backends, by their own account")),
     output: Count.annotate(told("Written by them")),
-    delivered: Count.annotate(told("Of those written, what a caller got")),
-    wasted: Count.annotate(told("Of those written, what was for nobody")),
-    output_per_second: Schema.Finite.annotate(told("Over the last minute"))
+    delivered: Count.annotate(told("What a caller got, streams too: not every backend tells of those itself")),
+    wasted: Count.annotate(told("What was for nobody")),
+    per_second: Schema.Finite.annotate(told("Delivered and wasted, over the last minute"))
   }),
   queue: Schema.Struct({
     waiting: Count,

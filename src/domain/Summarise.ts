@@ -36,7 +36,7 @@ export const summarise = (activity: Activity, standing: Standing): MetricsSummar
       errors: points.errors,
       latency_ms: points.millis.map((sum, at) => averageOf(sum, points.succeeded[at] ?? 0))
     },
-    tokens: { ...tokens, output_per_second: tenths(late.minuteTokens / 60) },
+    tokens: { ...tokens, per_second: tenths(late.minuteTokens / 60) },
     queue,
     backends,
     recent_errors: recentErrors.map(({ at, code, millis, requestId, route, status }) => ({

@@ -93,11 +93,11 @@ export class ActivityRings {
   tokens(input: number, output: number): void {
     this.#tokens.input += input
     this.#tokens.output += output
-    this.#seconds.add(this.#second(), tokensWritten, output)
   }
 
   generated(fate: "delivered" | "wasted", tokens: number): void {
     this.#tokens[fate] += tokens
+    this.#seconds.add(this.#second(), tokensWritten, tokens)
   }
 
   activity(): Activity {

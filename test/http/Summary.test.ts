@@ -60,9 +60,9 @@ describe("GET /api/metrics/summary", () => {
         2
       )
       assert.deepStrictEqual(
-        { ...tokens, output_per_second: 0 },
+        { ...tokens, per_second: 0 },
         {
-          ...{ input: 14, output: 10, delivered: 10, wasted: 0, output_per_second: 0 }
+          ...{ input: 14, output: 10, delivered: 10, wasted: 0, per_second: 0 }
         }
       )
       assert.deepStrictEqual(queue, { waiting: 0, in_use: 0, limit: 64, slots: 1, expected_wait_seconds: 0 })

@@ -19,7 +19,9 @@ describe("what was done of late", () => {
     Effect.gen(function* () {
       const done = yield* rings
       for (let at = 0; at < 10; at++) done.ended(good)
-      done.tokens(3, 120)
+      done.tokens(3, 70)
+      done.generated("delivered", 70)
+      done.generated("wasted", 50)
       assert.deepStrictEqual(done.activity().late, {
         tenSeconds: 10,
         minute: 10,
@@ -39,7 +41,7 @@ describe("what was done of late", () => {
       assert.lengthOf(points.requests, pointCount)
       assert.isTrue(points.requests.every((count) => count === 0))
       assert.strictEqual(totals.succeeded, 10)
-      assert.strictEqual(tokens.output, 120)
+      assert.deepStrictEqual(tokens, { input: 3, output: 70, delivered: 70, wasted: 50 })
     })
   )
 

@@ -28,7 +28,7 @@ const requests = ({ sparkline: { requests, point_seconds }, throughput, tokens, 
   `${throughput.per_second} a second, ${throughput.per_minute} in the last minute, ${totals.in_flight} in flight`,
   `${sparkline(requests)}  in ${counted((requests.length * point_seconds) / 60, "minute")}`,
   `${quantity(totals.requests)} since ${since.slice(0, 10)} ${timeOfDay(since)} UTC: ${quantity(totals.succeeded)} done, ${quantity(totals.client_errors)} refused, ${quantity(totals.server_errors)} failed, ${quantity(totals.left)} left`,
-  `tokens  ${quantity(tokens.input)} in, ${quantity(tokens.output)} out, ${quantity(tokens.wasted)} for nobody; ${tokens.output_per_second} a second`
+  `${tokens.per_second} tokens a second; ${quantity(tokens.delivered)} delivered, ${quantity(tokens.wasted)} for nobody`
 ]
 
 const latency = ({ latency_ms, sparkline: { latency_ms: points }, time_to_first_token_ms: first }: MetricsSummary) => [
