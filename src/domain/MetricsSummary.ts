@@ -70,6 +70,7 @@ export const MetricsSummary = Schema.Struct({
       name: Schema.String,
       state: Schema.Literals(["up", "down"]),
       breaker: Schema.String,
+      health: Schema.Literals(["good", "failing", "unknown"]).annotate(told("What was heard of it of late")),
       in_use: Count,
       slots: Count,
       queue: Schema.optionalKey(Count).annotate(told("Requests that wait inside the backend, where it tells"))

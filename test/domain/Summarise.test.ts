@@ -34,6 +34,7 @@ describe("the summary", () => {
     assert.strictEqual(states(idle, { ...well, ready: false, draining: true })["service"], "warning")
     assert.strictEqual(states(idle, { ...well, backends: [up, down] })["backends"], "warning")
     assert.strictEqual(states(idle, { ...well, backends: [{ ...up, breaker: "open" }] })["backends"], "critical")
+    assert.strictEqual(states(idle, { ...well, backends: [{ ...up, health: "failing" }] })["backends"], "critical")
     assert.strictEqual(states(idle, waiting(49))["queue"], "ok")
     assert.strictEqual(states(idle, waiting(50))["queue"], "warning")
     assert.strictEqual(states(idle, waiting(100))["queue"], "critical")

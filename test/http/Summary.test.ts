@@ -67,7 +67,7 @@ describe("GET /api/metrics/summary", () => {
       )
       assert.deepStrictEqual(queue, { waiting: 0, in_use: 0, limit: 64, slots: 1, expected_wait_seconds: 0 })
       assert.deepStrictEqual(backends, [
-        { name: "koboldcpp", state: "up", breaker: "closed", in_use: 0, slots: 1, queue: 0 }
+        { name: "koboldcpp", state: "up", breaker: "closed", health: "good", in_use: 0, slots: 1, queue: 0 }
       ])
       assert.deepStrictEqual(
         recent_errors.map(({ code, request_id, route, status }) => ({ code, request_id, route, status })).slice(1),

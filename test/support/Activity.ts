@@ -18,7 +18,7 @@ export const idle: Activity = {
 }
 
 /** A backend that is up. */
-export const up = { name: "one", state: "up", breaker: "closed", in_use: 0, slots: 2 } as const
+export const up = { name: "one", state: "up", breaker: "closed", health: "good", in_use: 0, slots: 2 } as const
 /** All as it should be. */
 export const well: Standing = {
   ready: true,

@@ -44,9 +44,9 @@ const backends = ({ backends, queue }: MetricsSummary, paint: Paint) => {
   const width = Math.max(4, ...backends.map(({ name }) => name.length))
   return [
     `queue  ${queue.waiting} waiting, ${queue.in_use} of ${counted(queue.slots, "slot")} in use`,
-    ...backends.map(({ breaker, in_use, name, queue: within, slots, state }) => {
-      const well = state === "up" && breaker === "closed"
-      const how = state === "up" && breaker !== "closed" ? `up, breaker ${breaker}` : state
+    ...backends.map(({ breaker, health, in_use, name, queue: within, slots, state }) => {
+      const well = state === "up" && breaker === "closed" && health !== "failing"
+      const how = well || state === "down" ? state : `up, ${health}, breaker ${breaker}`
       const waiting = within === undefined ? "" : `, ${within} waiting in it`
       return `${name.padEnd(width)}  ${paint(well ? "ok" : "critical", how)}  ${in_use} of ${slots} in use${waiting}`
     })
