@@ -449,6 +449,8 @@ const main = async () => {
     assert.deepEqual([openAi.status, JSON.parse(openAi.text).error.type], [503, "server_error"])
     const koboldCpp = await ask("/api/v1/model")
     assert.deepEqual([koboldCpp.status, JSON.parse(koboldCpp.text).detail.type], [503, "service_unavailable"])
+    const own = await ask("/api/metrics/summary")
+    assert.deepEqual([own.status, JSON.parse(own.text).error], [503, "no_backend_available"])
     return "503 no_backend_available, in all three shapes"
   })
   counter.server.close()

@@ -250,7 +250,7 @@ describe.concurrent("what a client sends in confidence", () => {
     )
   }
 
-  it.live("reaches the backend, and is in no log line, metric or header of a success either", () =>
+  it.live("reaches the backend, and is in no log line, metric, summary or header of a success either", () =>
     Effect.gen(function* () {
       const step = { body: { model: canary, choices: [{ message: { content: canary }, finish_reason: canary }] } }
       const { answer, backend, collector, lines, metrics } = yield* Effect.scoped(run({ step, ask: post(event) }))

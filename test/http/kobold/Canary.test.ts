@@ -84,7 +84,8 @@ const run = Effect.fnUntraced(function* (scenario: Scenario) {
     body: typeof body === "string" || body === undefined ? body : JSON.stringify(body)
   })
   const metrics = yield* send(url, { path: "/metrics" })
-  return { answer, backend, collector, lines, metrics }
+  const summary = yield* send(url, { path: "/api/metrics/summary", headers: { "x-api-key": goodToken } })
+  return { answer, backend, collector, lines, metrics: metrics.text + summary.text }
 })
 
 const assertNowhere = (told: ReadonlyArray<string>) => {
@@ -95,12 +96,12 @@ const inHeaders = ({ headers }: Incoming) => JSON.stringify(headers)
 
 describe.concurrent("what a client of KoboldCpp's protocol sends in confidence", () => {
   for (const scenario of [...refusals, ...answered]) {
-    it.live(`is in no error, log line, metric or export: ${scenario.how}`, () =>
+    it.live(`is in no error, log line, metric, summary or export: ${scenario.how}`, () =>
       Effect.gen(function* () {
         const { answer, collector, lines, metrics } = yield* Effect.scoped(run(scenario))
         assert.isAtLeast(answer.status, 400)
         assert.sameMembers(Object.keys(Object(jsonIn(answer)["detail"])), ["msg", "type", "error"])
-        assertNowhere([answer.text, inHeaders(answer), metrics.text, exportedText(collector), ...lines])
+        assertNowhere([answer.text, inHeaders(answer), metrics, exportedText(collector), ...lines])
       })
     )
   }
@@ -114,11 +115,11 @@ describe.concurrent("what a client of KoboldCpp's protocol sends in confidence",
       assert.strictEqual(answer.status, 200)
       const [error] = answer.text.split("\n\n").filter((event) => event.includes('"finish_reason": "error"'))
       assert.include(error, "api_response_format_error")
-      assertNowhere([error ?? "", inHeaders(answer), metrics.text, exportedText(collector), ...lines])
+      assertNowhere([error ?? "", inHeaders(answer), metrics, exportedText(collector), ...lines])
     })
   )
 
-  it.live("reaches the backend, but for its key, and is in no log line, metric or header of a success", () =>
+  it.live("reaches the backend, but for its key, and is in no log line, metric, summary or header of a success", () =>
     Effect.gen(function* () {
       const step = { pieces: streamOf("generate", canary) }
       const { answer, backend, collector, lines, metrics } = yield* Effect.scoped(run({ how: "", body: native, step }))
@@ -126,7 +127,7 @@ describe.concurrent("what a client of KoboldCpp's protocol sends in confidence",
       const { genkey, ...sent } = backend.calls[0]?.body ?? {}
       assert.include(JSON.stringify(sent), `memory ${canary}`)
       assert.notInclude(String(genkey), canary)
-      assertNowhere([inHeaders(answer), metrics.text, exportedText(collector), ...lines])
+      assertNowhere([inHeaders(answer), metrics, exportedText(collector), ...lines])
     })
   )
 })
