@@ -5,6 +5,8 @@ import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import { MetricsSummary } from "../../src/domain/MetricsSummary.ts"
 import { jsonIn, send, sendEvent, until } from "../support/Http.ts"
 import { clientsInALoop } from "../support/Outcome.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
@@ -54,6 +56,27 @@ describe("several workers", () => {
           )
           assert.deepStrictEqual(states, [1, 0, 0])
         }
+      })
+    )
+
+    it.effect("tell in one summary what all have done, and go on doing so when one is gone", () =>
+      Effect.gen(function* () {
+        const { pids, url } = yield* startWorkers(2)
+        yield* times(6, () => sendEvent(url, event("hello")))
+        yield* times(2, () => sendEvent(url, { contents: "none" }))
+        const summary = Effect.map(send(url, { path: "/api/metrics/summary" }), (answer) =>
+          Schema.decodeUnknownSync(MetricsSummary)(jsonIn(answer))
+        )
+        const sums = yield* times(4, () => summary)
+        for (const { recent_errors, sparkline, totals } of sums) {
+          assert.deepStrictEqual([totals.succeeded, totals.client_errors], [6, 2])
+          assert.strictEqual(sparkline.requests.at(-1), 8)
+          assert.lengthOf(recent_errors, 2)
+        }
+        process.kill(pids()[0] ?? 0, "SIGKILL")
+        yield* eventually(() => pids().length === 3)
+        const { totals } = yield* summary
+        assert.deepStrictEqual([totals.succeeded, totals.client_errors], [6, 2])
       })
     )
 
