@@ -27,6 +27,15 @@ const workflows = readdirSync(new URL(`../../${folder}`, import.meta.url)).map((
 ])
 
 describe("a release", () => {
+  it("can read the changes that wait for it", () => {
+    const waiting = readdirSync(new URL("../../.changeset", import.meta.url)).filter(
+      (name) => name.endsWith(".md") && name !== "README.md"
+    )
+    for (const name of waiting) {
+      assert.match(read(`.changeset/${name}`), /^---\n"ai-ticket": (major|minor|patch)\n---\n\n\S/, name)
+    }
+  })
+
   it("has a part of the changelog, and a chart of its version", () => {
     assert.isNotEmpty(changesOf(packageJson.version, read("CHANGELOG.md")))
     const chart = parse(read("ops/helm/ai-ticket/Chart.yaml"))
