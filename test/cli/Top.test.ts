@@ -1,7 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { MetricsSummary } from "../../src/domain/MetricsSummary.ts"
 import { sendEvent } from "../support/Http.ts"
 import { startService } from "../support/Running.ts"
 import { eventually } from "../support/TestService.ts"
@@ -116,7 +114,7 @@ describe("ai-ticket top", () => {
           )
       })
       const [first = ""] = stdout.split("\n")
-      assert.strictEqual(Schema.decodeUnknownSync(Schema.fromJsonString(MetricsSummary))(first).window_seconds, 360)
+      assert.strictEqual(JSON.parse(first).window_seconds, 360)
     })
   )
 

@@ -8,7 +8,9 @@ const interval = "1 second"
 
 /** What all workers have done; what this one has, until the keeper knows of any. */
 export const summedActivity = ({ keeper }: Fellows, own: Effect.Effect<Activity>): Effect.Effect<Activity> =>
-  Effect.flatMap(Effect.orDie(keeper.ask("activity", null)), (all) => (all === null ? own : Effect.succeed(all)))
+  Effect.gen(function* () {
+    return (yield* Effect.orDie(keeper.ask("activity", null))) ?? (yield* own)
+  })
 
 /** Lets the keeper know what this worker has done. */
 export const contributeActivity = Effect.fnUntraced(function* (
