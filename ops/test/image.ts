@@ -7,9 +7,9 @@ import assert from "node:assert/strict"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { setTimeout as pause } from "node:timers/promises"
 import { gzipSync } from "node:zlib"
+import { freePort } from "./freePort.ts"
 
 interface Image {
   readonly Docker: {
@@ -70,14 +70,6 @@ const health = (port: number) => {
   const [form, ...command] = Healthcheck.Test
   assert.equal(form, "CMD")
   return run(command, { PORT: String(port) }).ended
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === "object" && address !== null ? address.port : assert.fail()
 }
 
 const until = async (what: string, holds: () => Promise<boolean> | boolean): Promise<void> => {

@@ -8,10 +8,11 @@ import { once } from "node:events"
 import { chownSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http"
 import { Agent, request as httpsRequest } from "node:https"
-import { type AddressInfo, connect, createServer, type Server } from "node:net"
+import { connect, createServer, type Server } from "node:net"
 import { setTimeout as pause } from "node:timers/promises"
 import { connect as tlsConnect } from "node:tls"
 import { fileURLToPath } from "node:url"
+import { freePort } from "./freePort.ts"
 
 const folder = process.argv[2] ?? assert.fail("usage: node ops/test/nginx.ts FOLDER")
 const program = fileURLToPath(new URL("../../dist/ai-ticket.js", import.meta.url))
@@ -56,14 +57,6 @@ const until = async (what: string, holds: () => Promise<boolean> | boolean): Pro
     if (performance.now() > end) throw new Error(`${what} took too long.`)
     await pause(25)
   }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 interface Answer {

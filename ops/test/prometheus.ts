@@ -4,13 +4,11 @@
  */
 import assert from "node:assert/strict"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { once } from "node:events"
 import { writeFileSync } from "node:fs"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
+import { freePort } from "./freePort.ts"
 
 const folder = process.argv[2] ?? assert.fail("usage: node ops/test/prometheus.ts FOLDER")
 const program = fileURLToPath(new URL("../../dist/ai-ticket.js", import.meta.url))
@@ -38,14 +36,6 @@ const until = async <A>(what: string, find: () => Promise<A | undefined> | A | u
     assert.ok(performance.now() < end, `${what} took too long`)
     await pause(50)
   }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 const urlOf = ({ ended, output }: Running) =>
