@@ -3,6 +3,9 @@ import * as Stream from "effect/Stream"
 import type { Answer } from "../domain/Completion.ts"
 import type { AnswerPart, GenerationRequest } from "../domain/Generation.ts"
 
+/** The most characters of a stream that are kept to be logged; a backend may send for as long as the time lasts. */
+const longestText = 256 * 1024
+
 /** One line for what was asked and what was said to it, of a stream as far as it came. */
 const log = (request: GenerationRequest, completion: string) =>
   Effect.logInfo("inference", { prompt: request._tag === "Chat" ? request.messages : request.prompt, completion })
@@ -16,11 +19,16 @@ export const contentLog = {
     parts: Stream.Stream<AnswerPart, E, R>
   ): Stream.Stream<AnswerPart, E, R> =>
     Stream.suspend(() => {
-      const texts: Array<string> = []
-      const note = (part: AnswerPart) => Effect.sync(() => part._tag === "Text" && texts.push(part.text))
+      let said = ""
+      const note = (part: AnswerPart) =>
+        Effect.sync(() => {
+          if (part._tag === "Text" && said.length <= longestText) said += part.text
+        })
       return Stream.ensuring(
         Stream.tap(parts, note),
-        Effect.suspend(() => (texts.length === 0 ? Effect.void : log(request, texts.join(""))))
+        Effect.suspend(() => (said === "" ? Effect.void : log(request, shortened(said))))
       )
     })
 }
+
+const shortened = (text: string): string => (text.length > longestText ? `${text.slice(0, longestText)}…` : text)

@@ -16,12 +16,12 @@ import { decodeEvent, type InferenceEvent } from "../domain/Event.ts"
 import type { CutShort, InferenceFailure } from "../domain/Failure.ts"
 import type { AnswerPart, GenerationRequest } from "../domain/Generation.ts"
 import { makeAttempts } from "./Attempts.ts"
-import { failing, type RunFailure } from "./BackendFailed.ts"
+import { failing } from "./BackendFailed.ts"
 import { Backends, type Lane } from "./Backends.ts"
 import { contentLog } from "./ContentLog.ts"
 import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
 import { AlsoTold, alsoTelling, type Ending, either, endedBy } from "./Ending.ts"
-import { exhausted, type FailedBefore } from "./FailedBefore.ts"
+import { makeFailOver } from "./FailOver.ts"
 import { makeHedging } from "./Hedge.ts"
 import { Ids } from "./Ids.ts"
 import type { Parts } from "./InferenceBackend.ts"
@@ -33,8 +33,6 @@ import { Settings } from "./Settings.ts"
 import { type CacheControl, isShared, makeSharing } from "./Sharing.ts"
 import { startingWith } from "./StartingWith.ts"
 import { makeTimer } from "./Timer.ts"
-import { attribute, eventName } from "./telemetry/Names.ts"
-import { told } from "./telemetry/Tracing.ts"
 import { Slot, WaitingLine } from "./WaitingLine.ts"
 
 /** What a caller may ask for beside the event. */
@@ -77,6 +75,7 @@ export class Inference extends Context.Service<
       const metrics = yield* Metrics
       const ids = yield* Ids
       const attempts = yield* makeAttempts
+      const failOver = yield* makeFailOver
       const timer = yield* makeTimer
       const longest = Duration.seconds(requestTimeoutSeconds)
       const hedging = yield* makeHedging
@@ -91,43 +90,14 @@ export class Inference extends Context.Service<
         startedAt
       })
 
-      /** Where a request may go: to backends that can say what it asks for, by the routes of its model. */
-      const tierOf = (request: GenerationRequest): Suits => {
-        const tier = tierFor(modelOf(request))
-        return (lane) => (canServe(lane, request) ? tier(lane) : undefined)
-      }
-
-      /** Backend after backend, until one answers or none is left that would do. */
-      const overBackends = <A, R>(
-        request: GenerationRequest,
-        run: (suits: Suits) => Effect.Effect<A, RunFailure, R>,
-        suits: Suits = (lane) => tierOf(request)(lane),
-        failed: ReadonlyArray<FailedBefore> = []
-      ): Effect.Effect<A, InferenceFailure, R> =>
-        Effect.catchTag(run(suits), "BackendFailed", ({ also = [], backend, error }) =>
-          Effect.withFiber((fiber) => {
-            const clock = fiber.getRef(Clock.Clock)
-            const now = () => millisOf(clock)
-            const failures = [...failed, ...[backend, ...also].map((name) => ({ backend: name, at: now() }))]
-            // Asked again and again, while it waits: who is out of the question now may not be for long.
-            const left: Suits = (lane) =>
-              exhausted(failures, now()).has(lane.backend.name) ? undefined : tierOf(request)(lane)
-            const final = error._tag === "BackendError" && error.remedy === "give up"
-            const others = lanes().filter((lane) => left(lane) !== undefined)
-            if (final || others.length === 0) return Effect.fail(error)
-            // Who is asked for the first time gets no more than was asked for: only the second time is a retry.
-            const fresh = others.some((lane) => !failures.some((failure) => failure.backend === lane.backend.name))
-            const allowed = fresh ? Effect.succeed(true) : budget.withdraw
-            return Effect.flatMap(allowed, (granted) => {
-              if (!granted) return Effect.fail(error)
-              metrics.fallback(backend)
-              const next = Effect.catchTag(overBackends(request, run, left, failures), "NoBackendAvailable", () =>
-                Effect.fail(error)
-              )
-              return told(next, eventName.fallback, { [attribute.backend]: backend })
-            })
-          })
-        )
+      /**
+       * Where a request may go: to backends that can say what it asks for, by the routes of its model. Looked up each
+       * time, since they may change while it waits.
+       */
+      const suitsFor =
+        (request: GenerationRequest): Suits =>
+        (lane) =>
+          canServe(lane, request) ? tierFor(modelOf(request))(lane) : undefined
 
       const generate = (fiber: Fiber.Fiber<unknown, unknown>, request: GenerationRequest, hedge?: HedgeRule) => {
         const clock = fiber.getRef(Clock.Clock)
@@ -146,7 +116,7 @@ export class Inference extends Context.Service<
             })
           )
         }
-        return overBackends(request, (suits) =>
+        return failOver(suitsFor(request), (suits) =>
           hedge === undefined ? line.withSlot(suits, ask) : hedging(hedge, suits, ask)
         )
       }
@@ -170,7 +140,7 @@ export class Inference extends Context.Service<
       const begin = Effect.fnUntraced(function* (request: GenerationRequest, ending: Ending<CutShort>) {
         const start = yield* monotonicMillis
         budget.deposit(start)
-        const begun = yield* overBackends(request, (suits) =>
+        const begun = yield* failOver(suitsFor(request), (suits) =>
           scopedUnlessBegun(
             Effect.gen(function* () {
               const { lane, slot } = yield* line.enter(suits)
