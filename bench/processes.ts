@@ -5,7 +5,7 @@ import { createInterface } from "node:readline"
 
 /** As `npm start` and the container start it. */
 export const serviceCommand = [
-  ...["--max-semi-space-size=8", "--heap-growing-percent=20", "--no-parallel-scavenge"],
+  ...["--no-maglev", "--max-semi-space-size=10", "--heap-growing-percent=20", "--no-parallel-scavenge"],
   ...["dist/ai-ticket.js", "serve"]
 ]
 
