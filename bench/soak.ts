@@ -81,8 +81,7 @@ const slope = (points: ReadonlyArray<readonly [number, number]>): number => {
 const measure = async () => {
   const backend = start(["bench/streamBackend.ts", "--rate", options.rate])
   const backendUrl = `http://127.0.0.1:${await firstMatch(backend, /^(\d+)$/)}`
-  const nodeOptions = options.node.split(" ").filter((option) => option !== "")
-  const service = start([...nodeOptions, ...serviceCommand], {
+  const service = start(serviceCommand(options.node), {
     KOBOLDCPP_API_URL: `${backendUrl}/api`,
     PORT: "0",
     AI_TICKET_AUTH_TOKEN: token,

@@ -2,10 +2,10 @@
  * The service beside a bare node:http proxy that makes the same forward: same machine, same backend, in turns.
  *
  *   npm run bench [-- --rounds 3 --seconds 8 --connections 32 --backend close|keep --workers 1
- *                     --collector up|slow|failing|down,... --sampling 0.1]
+ *                     --collector up|slow|failing|down,... --sampling 0.1 --node="--maglev ..."]
  *
  * The service runs as it is deployed, with auth, rate limit, metrics and logs on. With collectors, services that export
- * traces, metrics and logs to one of each kind run in the same turns. Nothing here passes or fails: it prints what it
+ * traces, metrics and logs to one of each kind run in the same turns; with options for Node, one that has them too. Nothing here passes or fails: it prints what it
  * measured.
  */
 
@@ -22,7 +22,8 @@ const { values: options } = parseArgs({
     backend: { type: "string", default: "close" },
     workers: { type: "string", default: "1" },
     collector: { type: "string", default: "" },
-    sampling: { type: "string", default: "0.1" }
+    sampling: { type: "string", default: "0.1" },
+    node: { type: "string", default: "" }
   }
 })
 const rounds = Number(options.rounds)
@@ -58,7 +59,7 @@ const median = (numbers: ReadonlyArray<number>): number =>
 
 const startUp = async (backend: string) => {
   const begun = performance.now()
-  const child = start(serviceCommand, serviceSettings(backend))
+  const child = start(serviceCommand(), serviceSettings(backend))
   const url = await firstMatch(child, /Listening on (http:\/\/[^"\s]+)/)
   while ((await fetch(`${url}/health`)).status !== 200);
   const took = performance.now() - begun
@@ -80,8 +81,8 @@ const serviceSettings = (backend: string) => ({
 
 const plain = "bare proxy"
 
-const serve = async (name: string, env: Record<string, string>) => {
-  const process = start(serviceCommand, env)
+const serve = async (name: string, env: Record<string, string>, nodeOptions = "") => {
+  const process = start(serviceCommand(nodeOptions), env)
   return { name, process, url: `${await firstMatch(process, /Listening on (http:\/\/[^"\s]+)/)}/event` }
 }
 
@@ -107,6 +108,9 @@ const main = async () => {
     { name: plain, process: proxy, url: proxyUrl },
     await serve("ai-ticket", serviceSettings(backend))
   ]
+  if (options.node !== "") {
+    contenders.push(await serve("other Node options", serviceSettings(backend), options.node))
+  }
   for (const mood of options.collector.split(",").filter((word) => word !== "")) {
     contenders.push(await serve(`collector ${mood}`, { ...serviceSettings(backend), ...(await exportTo(mood)) }))
   }
