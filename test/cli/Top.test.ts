@@ -139,7 +139,10 @@ describe("ai-ticket top", () => {
       for (const mode of [[], ["--once"]]) {
         const refused = yield* runInProcess(["top", ...mode, "--server-url", url])
         assert.strictEqual(refused.code, 1)
-        assert.match(refused.stderr, /^ai-ticket: A token is needed: .*\(unauthorised\)\n$/)
+        assert.match(
+          refused.stderr,
+          /^ai-ticket: A token is needed: .*\(unauthorised\)\nA command takes its token from AI_TICKET_TOKEN, .*\n$/
+        )
         const nobody = yield* runInProcess(["top", ...mode, "--server-url", "http://127.0.0.1:9"])
         assert.strictEqual(nobody.code, 3)
         assert.strictEqual(
