@@ -20,15 +20,17 @@ export const contentLog = {
   ): Stream.Stream<AnswerPart, E, R> =>
     Stream.suspend(() => {
       let said = ""
+      let cut = false
       const note = (part: AnswerPart) =>
         Effect.sync(() => {
-          if (part._tag === "Text" && said.length <= longestText) said += part.text
+          if (part._tag !== "Text") return
+          const room = longestText - said.length
+          said += part.text.slice(0, room)
+          cut ||= part.text.length > room
         })
       return Stream.ensuring(
         Stream.tap(parts, note),
-        Effect.suspend(() => (said === "" ? Effect.void : log(request, shortened(said))))
+        Effect.suspend(() => (said === "" ? Effect.void : log(request, cut ? `${said}…` : said)))
       )
     })
 }
-
-const shortened = (text: string): string => (text.length > longestText ? `${text.slice(0, longestText)}…` : text)
