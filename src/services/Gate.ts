@@ -20,6 +20,8 @@ export interface Visit extends Standing<Lane> {
   readonly span: Span | undefined
   /** What it could go to. */
   readonly suits: Suits
+  /** Whether it stood in line; of one that several workers share it isn't known, and taken so. */
+  stood: boolean
   lane: Lane | undefined
   takenAt: number | undefined
   settle: (effect: Effect.Effect<Lane, Refused>) => void

@@ -61,6 +61,7 @@ export const makeLocalGate = (options: {
       visit.among = among
       const refused = line.join(visit, { queueLimit, millisLeft: deadline - millisOf(visit.clock) })
       if (refused !== undefined) return Effect.fail(refused)
+      visit.stood = true
       return Effect.callback<Lane, Refused>((resume) => {
         visit.settle = resume
         if (called !== undefined) resume(called)

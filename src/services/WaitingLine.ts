@@ -98,6 +98,7 @@ export class WaitingLine extends Context.Service<
           priority: request?.priority ?? "normal",
           suits,
           among: [],
+          stood: false,
           lane: undefined,
           takenAt: undefined,
           settle: () => {},
@@ -177,14 +178,14 @@ export class WaitingLine extends Context.Service<
   )
 }
 
-/** What is shorter is no wait, and so no part of the story. */
+/** What is shorter is the way to the line that workers share, and so no part of the story. */
 const shortestWaitMillis = 1
 
 /** The wait as a span, told when it is over. */
-const tellWait = ({ clock, enteredAt, lane, request, span }: Visit, failure?: string) => {
+const tellWait = ({ clock, enteredAt, lane, request, span, stood }: Visit, failure?: string) => {
   if (span?.sampled !== true) return
   const millis = millisOf(clock) - enteredAt
-  if (failure === undefined && millis < shortestWaitMillis) return
+  if (failure === undefined && (!stood || millis < shortestWaitMillis)) return
   const attributes = { [attribute.priority]: request?.priority, [attribute.backend]: lane?.backend.name }
   span.child(spanName.queue, "internal", attributes, millis).end(failure)
 }

@@ -48,6 +48,7 @@ export const makeRemoteGate = (options: {
     }
     visit.settle = (effect) => settle(effect)
     visit.among = tiers.flat()
+    visit.stood = true
     fellows.visits.set(visit.slot, id)
     visits.set(id, visit)
     answers.set(id, (told) => {
