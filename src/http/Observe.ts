@@ -87,6 +87,7 @@ export const makeObserve = Effect.gen(function* () {
       duration_ms: round(totalMillis),
       queue_ms: round(record.queueMillis),
       backend_ms: round(record.backendMillis),
+      backend: record.backend,
       client: record.client,
       error,
       details: record.details

@@ -27,6 +27,9 @@ export class RequestRecord {
   priority: Priority = "normal"
   /** Where its answer came from, where equal requests share theirs. */
   cache: "hit" | "miss" | "joined" | undefined = undefined
+  /** Which backend answered; undefined where none did, or several: the events of a batch. */
+  backend: string | undefined = undefined
+  #several = false
   error: ErrorCode | undefined = undefined
   /** What its answer tells beside the error's code. */
   details: string | undefined = undefined
@@ -39,6 +42,11 @@ export class RequestRecord {
     this.client = options.client
     this.startedAt = options.startedAt
     this.span = options.span
+  }
+
+  answeredBy(backend: string): void {
+    this.#several ||= this.backend !== undefined && this.backend !== backend
+    this.backend = this.#several ? undefined : backend
   }
 }
 

@@ -19,6 +19,7 @@ import { makeAttempts } from "./Attempts.ts"
 import { failing } from "./BackendFailed.ts"
 import { Backends, type Lane } from "./Backends.ts"
 import { contentLog } from "./ContentLog.ts"
+import { CurrentRequest } from "./CurrentRequest.ts"
 import { Deadline, deadlineOf, withDeadline } from "./Deadline.ts"
 import { AlsoTold, alsoTelling, type Ending, either, endedBy } from "./Ending.ts"
 import { makeFailOver } from "./FailOver.ts"
@@ -124,10 +125,18 @@ export class Inference extends Context.Service<
       const answer = (request: GenerationRequest, { cacheControl }: EventOptions) =>
         Effect.withFiber<Answer, InferenceFailure>((fiber) => {
           const route = routeFor(modelOf(request))
-          if (route === undefined || !isShared(route)) return generate(fiber, request, route?.hedge)
-          return sharing(route, {
-            ...{ request, cacheControl },
-            run: Effect.withFiber((fiber) => generate(fiber, request, route.hedge))
+          const answer =
+            route === undefined || !isShared(route)
+              ? generate(fiber, request, route?.hedge)
+              : sharing(route, {
+                  ...{ request, cacheControl },
+                  run: Effect.withFiber((fiber) => generate(fiber, request, route.hedge))
+                })
+          const record = fiber.getRef(CurrentRequest)
+          if (record === undefined) return answer
+          return Effect.map(answer, (answer) => {
+            record.answeredBy(answer.backend)
+            return answer
           })
         })
 
@@ -152,6 +161,8 @@ export class Inference extends Context.Service<
           )
         )
         metrics.firstToken(begun.backend, (yield* monotonicMillis) - start, begun.endpoint)
+        const record = yield* CurrentRequest
+        record?.answeredBy(begun.backend)
         return begun
       })
 

@@ -8,6 +8,7 @@ import { type Incoming, jsonIn, send, sendEvent } from "../support/Http.ts"
 import { closedPort } from "../support/RawBackend.ts"
 import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
+import { scriptedBackend } from "../support/ScriptedBackend.ts"
 import { eventually, testService } from "../support/TestService.ts"
 
 type Line = Readonly<Record<string, unknown>>
@@ -60,6 +61,7 @@ describe.concurrent("the log", () => {
         method: "POST",
         route: "/event",
         status: 200,
+        backend: "koboldcpp",
         client: "127.0.0.1"
       })
       for (const millis of [backend_ms, duration_ms, queue_ms]) assert.isAtLeast(Number(millis), 0)
@@ -135,6 +137,36 @@ describe.concurrent("the log", () => {
       })
     )
   }
+
+  it.live("names the backend that answered, and none where several did, for the events of a batch", () =>
+    Effect.gen(function* () {
+      const [one, other] = [yield* scriptedBackend, yield* scriptedBackend]
+      const { lines, url } = yield* testService({ KOBOLDCPP_API_URL: `${one.url},${other.url}` })
+      const backendOf = (at: number) => Effect.map(logged(lines, at), (line) => line["backend"])
+      one.script({ chat: [{ status: 400 }, {}] })
+      yield* sendEvent(url, event)
+      assert.strictEqual(yield* backendOf(1), undefined)
+      one.script({ chat: [{ raw: "rubbish" }], completion: [{ raw: "rubbish" }], generate: [{ raw: "rubbish" }] })
+      yield* sendEvent(url, event)
+      assert.strictEqual(yield* backendOf(2), "koboldcpp-2")
+      yield* sendEvent(url, { ...event, stream: true })
+      assert.strictEqual(yield* backendOf(3), "koboldcpp-2")
+      one.script({ chat: [{ hang: true }] })
+      other.script({ chat: [{ hang: true }] })
+      const batch = yield* Effect.forkScoped(
+        send(url, {
+          ...{ method: "POST", path: "/events", body: '{"content":"a"}\n{"content":"b"}\n' },
+          headers: { "content-type": "application/jsonl" }
+        })
+      )
+      yield* eventually(() => one.answered() < one.calls.length && other.answered() < other.calls.length)
+      one.release()
+      other.release()
+      yield* Fiber.join(batch)
+      assert.deepInclude(yield* logged(lines, 4), { route: "/events", status: 200 })
+      assert.strictEqual(yield* backendOf(4), undefined)
+    })
+  )
 
   it.live("tells of a client that left", () =>
     Effect.gen(function* () {
