@@ -12,16 +12,27 @@ const isMean = (name: string): boolean => /_state$|_expected_wait_seconds$/.test
 /**
  * Several processes' metrics in Prometheus' text format as those of one. What is counted is summed, of those that are no
  * more as well, for a counter must not fall. What is measured now is summed over those that live; a state is 1 where all
- * are in it, and else the share of those that are; the wait in the line that they share is that of one.
+ * are in it, and else the share of those that are; the wait in the line that they share is that of one. Backends that the
+ * living know no more are left out.
  */
 export const sumMetrics = (living: ReadonlyArray<string>, departed: ReadonlyArray<string> = []): string => {
   const families = new Map<string, Family>()
   for (const text of living) read(text, families, () => true)
-  for (const text of departed) read(text, families, (kind) => kind !== "gauge")
+  const backends = new Set(living.flatMap((text) => [...text.matchAll(backendLabels)].map(([, name]) => name)))
+  const isKnown = (series: string) => {
+    const [, name] = backendLabel.exec(series) ?? []
+    return name === undefined || backends.size === 0 || backends.has(name)
+  }
+  for (const text of departed) read(text, families, (kind, series) => kind !== "gauge" && isKnown(series))
   return [...families].map(([name, family]) => write(name, family, living.length)).join("")
 }
 
-const read = (text: string, families: Map<string, Family>, counts: (kind: string) => boolean): void => {
+const backendLabel = /[{,]backend="([^"]*)"/
+const backendLabels = new RegExp(backendLabel, "g")
+
+type Counts = (kind: string, series: string) => boolean
+
+const read = (text: string, families: Map<string, Family>, counts: Counts): void => {
   let family: Family | undefined
   for (const line of text.split("\n")) {
     const [, word, name, rest] = /^# (HELP|TYPE) (\S+) ?(.*)$/.exec(line) ?? []
@@ -33,8 +44,8 @@ const read = (text: string, families: Map<string, Family>, counts: (kind: string
       continue
     }
     const end = line.lastIndexOf(" ")
-    if (end < 0 || family === undefined || !counts(family.kind)) continue
     const series = line.slice(0, end)
+    if (end < 0 || family === undefined || !counts(family.kind, series)) continue
     const values = family.samples.get(series) ?? []
     values.push(Number(line.slice(end + 1)))
     family.samples.set(series, values)

@@ -130,7 +130,16 @@ export class Backends extends Context.Service<
             probing === undefined ? Effect.void : Fiber.interrupt(probing),
             lane.load.idle.await
           )
-          return Effect.forkIn(Effect.andThen(over, Scope.close(scope, Exit.void)), outer)
+          return over.pipe(
+            Effect.andThen(Scope.close(scope, Exit.void)),
+            Effect.andThen(
+              Effect.sync(() => {
+                // Its name may be another's by now.
+                if (laneNamed(lanes, lane.backend.name) === undefined) metrics.forget(lane.backend.name)
+              })
+            ),
+            Effect.forkIn(outer)
+          )
         }
 
         const lanesOf = Effect.fnUntraced(function* ({ lanes: [first, ...rest] }: Plan) {

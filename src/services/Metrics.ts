@@ -46,6 +46,8 @@ export interface Recorder {
   readonly gauges: Effect.Effect<void>
   /** A backend, its endpoints and whose make it is: their counters are there from now on, at zero, for a rate needs a beginning. */
   readonly announce: (backend: string, endpoints: ReadonlyArray<string>, provider: string) => void
+  /** A backend that is in use no more: all series of that name go. */
+  readonly forget: (backend: string) => void
   readonly httpStarted: () => void
   readonly httpEnded: (request: HttpRequestRecord) => void
   /** A request that Node's parser refused, so that it never was one in flight. */
@@ -65,8 +67,7 @@ export interface Recorder {
   /** A request on a route that shares answers. */
   readonly shared: (source: AnswerSource) => void
   readonly abort: (backend: string, outcome: "heard" | "failed") => void
-  /** How to read the waiting line's state, which is done when the metrics are. */
-  /** How the line stands, here and, in milliseconds to wait, as a whole; read at each scrape. */
+  /** How to read how the line stands, here and, in milliseconds to wait, as a whole: done when the metrics are read. */
   readonly readLine: (
     counts: () => { readonly waiting: number; readonly inUse: number },
     expectedWait: Effect.Effect<number>
@@ -162,6 +163,11 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   )
   const overhead = slow("overhead_seconds", "Time of a request that was not spent with a backend")
 
+  const ofBackends = [
+    ...[attempts, attemptDuration, retries, fallbacks, hedges, probes, aborts, breakerState],
+    ...[tokens, generated, firstToken]
+  ]
+
   for (const source of answerSources) shared.update({ source }, 0)
 
   let running = 0
@@ -198,6 +204,10 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
       for (const outcome of ["heard", "failed"]) aborts.update({ backend, outcome }, 0)
       for (const direction of ["input", "output"]) tokens.update({ backend, direction }, 0)
       for (const fate of ["delivered", "wasted"]) generated.update({ backend, fate }, 0)
+    },
+    forget: (backend) => {
+      breakers.delete(backend)
+      for (const { forget } of ofBackends) forget("backend", backend)
     },
     httpStarted: () => {
       running += 1

@@ -63,4 +63,16 @@ describe("the metrics of several processes", () => {
     assert.include(sum, 'x_state{state="open"} 0\n')
     assert.include(sum, "took_seconds_count 1\n")
   })
+
+  it("keep of those that are gone nothing of backends that the others know no more", () => {
+    const of = (backend: string) => counter(1, `backend="${backend}",outcome="success"`)
+    const departed = [of("kept") + of("gone") + counter(5)]
+    const sum = sumMetrics([of("kept"), of("new")], departed)
+    assert.include(sum, 'hits_total{backend="kept",outcome="success"} 2\n')
+    assert.include(sum, 'hits_total{backend="new",outcome="success"} 1\n')
+    assert.include(sum, 'hits_total{route="a b"} 5\n')
+    assert.notInclude(sum, "gone")
+    // Who has told nothing yet says nothing of backends either.
+    assert.include(sumMetrics(["", ""], departed), 'backend="gone"')
+  })
 })

@@ -5,6 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { deafPort } from "../support/DeafPort.ts"
+import { send, until } from "../support/Http.ts"
+import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
 import { eventually, jsonOf, postEvent, testService } from "../support/TestService.ts"
 
@@ -105,6 +107,40 @@ describe("a file of backends", () => {
       assert.strictEqual(yield* answeredBy(service.url), "other")
       one.release()
       assert.strictEqual(yield* Fiber.join(inFlight), "one")
+    })
+  )
+
+  it.live("takes the series of a backend out of the metrics that is in it no more, once it has done its work", () =>
+    Effect.gen(function* () {
+      const { entry, one, other, path, write } = yield* setUp
+      write(`backends:\n${entry("kept", other.url, "    priority: 2\n")}${entry("gone", one.url)}`)
+      const service = yield* testService({ AI_TICKET_CONFIG: path })
+      const backends = Effect.map(send(service.url, { path: "/metrics" }), ({ text }) => [
+        ...new Set(parseMetrics(text).flatMap(({ labels }) => labels["backend"] ?? []))
+      ])
+      const reloads = () => service.lines.filter((line) => line.includes("was read again: 1 backend")).length
+      assert.strictEqual(yield* answeredBy(service.url), "gone")
+      one.script({ chat: [{ hang: true }] })
+      const inFlight = yield* Effect.forkChild(answeredBy(service.url))
+      yield* eventually(() => one.calls.length === 2)
+      write(`backends:\n${entry("kept", other.url)}`)
+      yield* eventually(() => reloads() === 1)
+      assert.strictEqual(yield* answeredBy(service.url), "kept")
+      assert.sameMembers(yield* backends, ["kept", "gone"])
+      one.release()
+      assert.strictEqual(yield* Fiber.join(inFlight), "gone")
+      yield* until(backends, (names) => !names.includes("gone"))
+      assert.sameMembers(yield* backends, ["kept"])
+
+      // Another of the same name goes on counting where the one before it stood.
+      write(`backends:\n${entry("kept", other.url, "    weight: 2\n")}`)
+      yield* eventually(() => reloads() === 2)
+      assert.strictEqual(yield* answeredBy(service.url), "kept")
+      const samples = parseMetrics((yield* send(service.url, { path: "/metrics" })).text)
+      assert.strictEqual(
+        sampleValue(samples, "ai_ticket_backend_attempts_total", { endpoint: "chat", outcome: "success" }),
+        2
+      )
     })
   )
 

@@ -2,9 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import { errorCatalogue } from "../../src/domain/ErrorCatalogue.ts"
 import { type BreakerState, Metrics } from "../../src/services/Metrics.ts"
 import { Settings } from "../../src/services/Settings.ts"
+import { ConventionRegistry } from "../../src/services/telemetry/ConventionMetrics.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 
 const metricsNamed = (namespace = "ai_ticket") =>
@@ -210,6 +212,37 @@ describe("the page of metrics", () => {
       assert.isUndefined(
         sampleValue(parseMetrics(yield* other.render), "ai_ticket_backend_fallbacks_total", { backend: "koboldcpp" })
       )
+    })
+  )
+})
+
+describe("a backend that is in use no more", () => {
+  it.effect("is forgotten on the page and by whoever exports, and others are not", () =>
+    Effect.gen(function* () {
+      const exported = Context.make(Metric.MetricRegistry, new Map())
+      const metrics = yield* Effect.provideService(metricsNamed(), ConventionRegistry, exported)
+      metrics.announce("other", ["chat"], "koboldcpp")
+      metrics.announce("koboldcpp", ["chat"], "koboldcpp")
+      for (const hedge of ["won", "lost"] as const) metrics.hedge("koboldcpp", hedge)
+      metrics.probe("koboldcpp", "failed")
+      metrics.delivered("koboldcpp", 20)
+      countAll(metrics)
+      metrics.attempt({ backend: "other", endpoint: "chat", outcome: "success", millis: 10 })
+      const backendsOf = () =>
+        Metric.snapshotUnsafe(exported).flatMap(({ attributes }) => attributes?.["ai_ticket.backend"] ?? [])
+      assert.includeMembers(backendsOf(), ["koboldcpp", "other"])
+      metrics.forget("koboldcpp")
+      const page = yield* metrics.render
+      assert.notInclude(page, '"koboldcpp"')
+      assert.include(page, '"other"')
+      assert.notInclude(backendsOf(), "koboldcpp")
+      assert.include(backendsOf(), "other")
+
+      // It comes back as it came, from zero.
+      metrics.announce("koboldcpp", ["chat"], "koboldcpp")
+      const samples = parseMetrics(yield* metrics.render)
+      const labels = { backend: "koboldcpp", outcome: "success" }
+      assert.strictEqual(sampleValue(samples, "ai_ticket_backend_attempts_total", labels), 0)
     })
   )
 })

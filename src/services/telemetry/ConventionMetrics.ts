@@ -37,6 +37,11 @@ export const alsoByConvention = (recorder: Recorder, context: Context.Context<ne
       recorder.announce(backend, endpoints, provider)
       providers.set(backend, provider)
     },
+    forget: (backend) => {
+      recorder.forget(backend)
+      providers.delete(backend)
+      for (const { forget } of [operationDuration, tokenUsage, firstToken]) forget(attribute.backend, backend)
+    },
     httpEnded: (request) => {
       recorder.httpEnded(request)
       const { endpoint, method, millis, status } = request
