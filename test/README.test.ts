@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { exitCodes } from "../src/cli/ExitCode.ts"
+import { flagNames } from "../src/cli/SettingFlags.ts"
 import { errorCatalogue } from "../src/domain/ErrorCatalogue.ts"
 import { defaultSampling, samplingParameters } from "../src/domain/SamplingParameters.ts"
 import { definitions } from "../src/services/Settings.ts"
 
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+
 /** The rows of the table between two comments, each as its cells, without the backticks around a whole cell. */
 const tableBetween = (name: string): ReadonlyArray<ReadonlyArray<string>> => {
-  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
   const [, section] = readme.split(new RegExp(`<!-- ${name}:(?:start|end) -->`))
   if (section === undefined)
     throw new Error(`README.md has no table between the comments ${name}:start and ${name}:end`)
@@ -58,5 +60,10 @@ describe("README.md", () => {
         description
       ])
     )
+  })
+
+  it("names every flag that gives a setting", () => {
+    const [, told = ""] = /^Flags of `serve` and `config`([^]*?)\n\n/m.exec(readme) ?? []
+    for (const flag of Object.values(flagNames)) assert.include(told, `\`--${flag}\``)
   })
 })

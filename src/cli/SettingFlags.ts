@@ -66,7 +66,7 @@ export const settingFlags = {
   rateLimitRequests: flagOf("rateLimitRequests"),
   rateLimitWindowSeconds: flagOf("rateLimitWindowSeconds"),
   trustProxyCount: flagOf("trustProxyCount"),
-  slots: flagOf("slots").pipe(Flag.withAlias("threads")),
+  slots: flagOf("slots"),
   queueLimit: flagOf("queueLimit"),
   requestTimeoutSeconds: flagOf("requestTimeoutSeconds"),
   shutdownGraceSeconds: flagOf("shutdownGraceSeconds"),

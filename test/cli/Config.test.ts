@@ -114,10 +114,20 @@ describe("ai-ticket config", () => {
       })
     )
 
-    it.effect("--threads is another name of --slots", () =>
+    it.effect("--threads are the requests in flight of each worker, wherever their number comes from", () =>
       Effect.gen(function* () {
-        const of = yield* settings(["--threads", "3"])
-        assert.deepStrictEqual(of("AI_TICKET_SLOTS"), ["3", "flag"])
+        const slots = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Record<string, string> = {}) {
+          return (yield* settings(["--threads", "3", ...args], env))("AI_TICKET_SLOTS")
+        })
+        assert.deepStrictEqual(yield* slots([]), ["3", "flag"])
+        assert.deepStrictEqual(yield* slots(["--workers", "4"]), ["12", "flag"])
+        assert.deepStrictEqual(yield* slots([], { AI_TICKET_WORKERS: "2", AI_TICKET_SLOTS: "5" }), ["6", "flag"])
+        const both = yield* run(["config", "--threads", "3", "--slots", "3"])
+        assert.deepStrictEqual(both, {
+          code: 2,
+          stdout: "",
+          stderr: "ai-ticket: --threads and --slots say the same in two ways: give one of them.\n"
+        })
       })
     )
 

@@ -54,12 +54,25 @@ describe("a setting with a wrong value", () => {
 
   it.effect("that a flag gave: the flag is named too", () =>
     Effect.gen(function* () {
-      const { code, stderr } = yield* runInProcess(["config", "--threads", "none"], { env: { AI_TICKET_SLOTS: "2" } })
-      assert.strictEqual(code, 2)
+      const expected = "expected a whole number from 1 to 1024."
+      const told = (args: ReadonlyArray<string>) =>
+        Effect.map(runInProcess(["config", ...args], { env: { AI_TICKET_SLOTS: "2" } }), ({ code, stderr }) => {
+          assert.strictEqual(code, 2)
+          return stderr
+        })
       assert.strictEqual(
-        stderr,
-        'ai-ticket: --slots: AI_TICKET_SLOTS is "none": expected a whole number from 1 to 1024.\n'
+        yield* told(["--slots", "none"]),
+        `ai-ticket: --slots: AI_TICKET_SLOTS is "none": ${expected}\n`
       )
+      for (const threads of ["none", "0", "1.5"]) {
+        const stderr = yield* told(["--threads", threads])
+        assert.strictEqual(stderr, `ai-ticket: --threads: AI_TICKET_SLOTS is "${threads}": ${expected}\n`)
+      }
+      assert.strictEqual(
+        yield* told(["--threads", "1000", "--workers", "2"]),
+        `ai-ticket: --threads: AI_TICKET_SLOTS is "2000": ${expected}\n`
+      )
+      assert.include(yield* told(["--threads", "2", "--workers", "none"]), '--workers: AI_TICKET_WORKERS is "none"')
     })
   )
 })
