@@ -50,7 +50,9 @@ const BackendEntry = Schema.Struct({
       /** For a whole answer, or the first token of a stream: then the next backend is asked. */
       answer_seconds: Schema.optionalKey(seconds),
       /** For a connection to be there; 3 seconds if not given. */
-      connect_seconds: Schema.optionalKey(seconds)
+      connect_seconds: Schema.optionalKey(seconds),
+      /** Between two pieces of a stream: then it is broken off, and the generation aborted; for ever if not given. */
+      silence_seconds: Schema.optionalKey(seconds)
     }),
     {}
   ),

@@ -23,7 +23,8 @@ export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: Conf
     const slots = entry.slots ?? (kind === "koboldcpp" ? koboldcppSlots : parallelSlots)
     const base = url.replace(/\/+$/, "")
     const target = {
-      ...{ connectMillis: millisOf(timeouts.connect_seconds) },
+      connectMillis: millisOf(timeouts.connect_seconds),
+      silenceMillis: millisOf(timeouts.silence_seconds),
       // The /api of another server is a path like any other.
       ...{ name, slots, url: kind === "koboldcpp" ? base.replace(/\/api$/, "") : base, key: keys.get(name) },
       ...(model === undefined ? {} : { model })

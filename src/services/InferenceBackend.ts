@@ -55,6 +55,8 @@ export interface BackendTarget {
   readonly slots: number
   /** How long a connection to it may take to be there; a few seconds if not given. */
   readonly connectMillis?: number | undefined
+  /** How long a stream that has begun may be silent before it counts as broken off; for ever if not given. */
+  readonly silenceMillis?: number | undefined
   /** What it wants to be shown, if it wants anything. */
   readonly key?: Redacted.Redacted | undefined
   /** The model it is asked for, whatever a request says. */

@@ -7,7 +7,8 @@ import * as Fiber from "effect/Fiber"
 import { deafPort } from "../support/DeafPort.ts"
 import { send, until } from "../support/Http.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
-import { scriptedBackend } from "../support/ScriptedBackend.ts"
+import { scriptedBackend, streamOf } from "../support/ScriptedBackend.ts"
+import { postRaw } from "../support/Sse.ts"
 import { eventually, jsonOf, postEvent, testService } from "../support/TestService.ts"
 
 const folder = Effect.acquireRelease(
@@ -76,6 +77,35 @@ describe("a file of backends", () => {
         )
       assert.strictEqual(yield* detailsFor("hasty"), "hasty, chat: no connection within 0.1 seconds")
       assert.strictEqual(yield* detailsFor("patient"), "patient, chat: no connection within 0.3 seconds")
+    })
+  )
+
+  it.live("says of each backend for how long a stream that has begun may be silent", () =>
+    Effect.gen(function* () {
+      const { entry, one, other, path, write } = yield* setUp
+      const openAi = "    kind: openai\n    timeouts: { silence_seconds: 0.2 }\n"
+      write(
+        `backends:\n${entry("kobold", one.url, "    timeouts: { silence_seconds: 0.2 }\n")}` +
+          `${entry("other", `${other.url}/v1`, openAi)}routes:\n  - { models: [other], backends: [other] }\n` +
+          "  - { models: ['*'], backends: [kobold] }\n"
+      )
+      const service = yield* testService({ AI_TICKET_CONFIG: path })
+      for (const [backend, model] of [[one, "kobold"] as const, [other, "other"] as const]) {
+        backend.script({ chat: [{ pieces: streamOf("chat", "one two").slice(0, 1), after: "hang" }, {}] })
+        const { text } = yield* postRaw(service.url, "/event", { content: { prompt: "p", model }, stream: true })
+        assert.include(text, 'data: {"delta":"one","done":false}')
+        assert.match(text, /data: \{"error":"api_connection_error",[^\n]*"done":true\}\n\n$/)
+        yield* eventually(() => backend.calls[0]?.closedEarlyAt !== undefined)
+        // Its slot is another's.
+        assert.strictEqual(yield* answeredBy(service.url, { content: { prompt: "p", model } }), model)
+      }
+      assert.deepStrictEqual(
+        one.aborts.map(({ genkey }) => genkey),
+        [one.calls[0]?.body["genkey"]]
+      )
+      const samples = parseMetrics((yield* send(service.url, { path: "/metrics" })).text)
+      const outcome = { endpoint: "chat", outcome: "api_connection_error" }
+      assert.strictEqual(sampleValue(samples, "ai_ticket_backend_attempts_total", { ...outcome, backend: "kobold" }), 1)
     })
   )
 

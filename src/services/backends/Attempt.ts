@@ -26,6 +26,7 @@ export interface AttemptParts {
   /** A call on behalf of a request that has so many milliseconds left. */
   readonly callTo: (path: string, body: object, leftMillis: number) => Call
   readonly transport: Transport["Service"]
+  readonly silenceMillis: number | undefined
   /** The body of a new generation in a slot, and how that one is aborted and nothing else. */
   readonly identify: (body: JsonObject, slot: Scope.Closeable) => Identified
 }

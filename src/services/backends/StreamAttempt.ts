@@ -20,7 +20,7 @@ import type { WireEndpoint } from "./Wire.ts"
 
 /** One attempt whose answer comes as a stream. */
 export const makeBegin = (
-  { backend, callTo, identify, transport }: AttemptParts,
+  { backend, callTo, identify, silenceMillis, transport }: AttemptParts,
   wire: WireEndpoint
 ): Endpoint["begin"] => {
   const failures = failuresOf(backend, wire.name)
@@ -103,7 +103,7 @@ export const makeBegin = (
         unfinished = () => false
         return whole
       }
-      const reader = readParts(answer.chunks.pull, wire.readEvent)
+      const reader = readParts(answer.chunks.pull, wire.readEvent, silenceMillis)
       unfinished = () => !reader.finished()
       const first = yield* untilFirstText(reader.pull).pipe(
         Effect.mapError(toldAtFirst),

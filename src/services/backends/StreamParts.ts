@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
+import { counted } from "../../domain/Counted.ts"
 import type { CutShort } from "../../domain/Failure.ts"
 import type { GenerationPart, Usage } from "../../domain/Generation.ts"
 import type { Parts } from "../InferenceBackend.ts"
@@ -36,17 +37,20 @@ export interface PartReader {
 
 /**
  * Reads server-sent events as OpenAI-compatible servers and KoboldCpp send them: `data: [DONE]` may be missing, and so may
- * the last blank line. Only a finish reason proves that a stream is complete; without one its end is a fault.
+ * the last blank line. Only a finish reason proves that a stream is complete; without one its end is a fault. So is a silence of
+ * `silenceMillis`, if given, once there was a text.
  */
 export const readParts = (
   chunks: Pull.Pull<string, BrokenCall | CutShort>,
-  readEvent: (event: unknown) => Result.Result<StreamEvent, unknown>
+  readEvent: (event: unknown) => Result.Result<StreamEvent, unknown>,
+  silenceMillis?: number | undefined
 ): PartReader => {
   let parts: Array<GenerationPart> = []
   let finishReason: string | undefined
   let model: string | undefined
   let usage: Usage | undefined
   let ended: Effect.Effect<never, StreamFault | CutShort | Cause.Done> | undefined
+  let spoke = false
   /** The body has ended, perhaps in the middle of an event. */
   let closed = false
 
@@ -70,23 +74,28 @@ export const readParts = (
       if (event.event === "error" || tellsAnError(json.success)) return end(told)
       const read = readEvent(json.success)
       if (Result.isFailure(read)) return end(shape)
+      // How KoboldCpp tells an error in its own kind of stream.
       if (read.success.finishReason === "error") return end(told)
       const { finishReason: reason, text, toolCalls } = read.success
       model ??= read.success.model
       usage = read.success.usage ?? usage
+      spoke ||= toolCalls !== undefined || text.trim() !== ""
       if (toolCalls !== undefined) parts.push({ _tag: "Text", text, tokens: 1, toolCalls })
       else if (text !== "") parts.push({ _tag: "Text", text, tokens: 1 })
-      // How KoboldCpp tells an error in its own kind of stream.
-      if (reason === "error") return end(told)
       finishReason ??= reason
     },
     { maxEventSize }
   )
 
   /** Bounded once the finish reason is there: not every server closes its streams. */
-  const nextChunk = Effect.suspend(() =>
-    finishReason === undefined ? chunks : Effect.timeoutOrElse(chunks, { duration: closingTime, orElse: Cause.done })
-  )
+  const nextChunk = Effect.suspend(() => {
+    if (finishReason !== undefined) return Effect.timeoutOrElse(chunks, { duration: closingTime, orElse: Cause.done })
+    if (silenceMillis === undefined || !spoke) return chunks
+    return Effect.timeoutOrElse(chunks, {
+      duration: silenceMillis,
+      orElse: () => Effect.fail(silentFor(silenceMillis))
+    })
+  })
 
   const pull: PartReader["pull"] = Effect.suspend(() => {
     const [first, ...rest] = parts
@@ -112,6 +121,11 @@ export const readParts = (
   })
   return { pull, finished: () => finishReason !== undefined, model: () => model }
 }
+
+const silentFor = (millis: number): BrokenCall => ({
+  ...{ reached: true, oversized: false },
+  reason: `it said nothing for ${counted(millis / 1000, "second")}`
+})
 
 const brokeOff: StreamFault = { _tag: "Broken", reason: "the stream ended before its finish reason" }
 const notJson: StreamFault = { _tag: "NotJson" }

@@ -181,6 +181,46 @@ describe("a stream that has told its finish reason", () => {
   )
 })
 
+describe("a stream that may be silent for a second", () => {
+  const broken = { _tag: "Broken" as const, reason: "it said nothing for 1 second" }
+  /** The pieces, each after so many milliseconds. */
+  const paced = (...pieces: ReadonlyArray<readonly [number, string]>): Chunks => {
+    const left = [...pieces]
+    return Effect.suspend(() => {
+      const [millis, text] = left.shift() ?? []
+      return millis === undefined || text === undefined ? Effect.never : Effect.delay(Effect.succeed(text), millis)
+    })
+  }
+  const reading = (chunks: Chunks) => forked(collect(readParts(chunks, wireEndpoints[0].readEvent, 1000).pull))
+
+  it.effect("breaks off at the next pause that is as long, and not before", () =>
+    Effect.gen(function* () {
+      const fiber = yield* reading(paced([0, said("a")], [999, said("b")], [999, ": alive\n\n"]))
+      yield* TestClock.adjust(2997)
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { parts: [textOf("a"), textOf("b")], ended: broken })
+    })
+  )
+
+  it.effect("has all the time that it needs to its first text", () =>
+    Effect.gen(function* () {
+      const fiber = yield* reading(paced([0, said("")], [60_000, said("\n")], [60_000, said("a", "stop")]))
+      yield* TestClock.adjust("3 minutes")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { parts: [textOf("\n"), textOf("a"), end], ended: "done" })
+    })
+  )
+
+  it.effect("is not silent while nobody reads it", () =>
+    Effect.gen(function* () {
+      const { pull } = readParts(chunksOf([said("a"), said("b", "stop")]), wireEndpoints[0].readEvent, 1000)
+      assert.deepStrictEqual(yield* pull, [textOf("a")])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* pull, [textOf("b")])
+    })
+  )
+})
+
 describe("untilFirstText", () => {
   const partsOf = (...all: ReadonlyArray<GenerationPart>): Pull.Pull<Parts, "broke"> => {
     const left = [...all]

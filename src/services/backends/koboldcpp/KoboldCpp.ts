@@ -23,7 +23,8 @@ const statusTimeout = "2 seconds"
  * `genkey` of its own, and an attempt that nobody waits for any more is aborted by that key, before the next request
  * may use the slot.
  */
-export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, name, slots, url }: BackendTarget) {
+export const make = Effect.fnUntraced(function* (to: BackendTarget) {
+  const { connectMillis, key, model, name, silenceMillis, slots, url } = to
   const ids = yield* Ids
   const fellows = yield* Fellows
   const transport = yield* Transport
@@ -39,6 +40,7 @@ export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, na
     backend: name,
     callTo,
     transport,
+    silenceMillis,
     identify: (body, slot) => {
       const genkey = `ai-ticket-${ids.next()}`
       if (fellows !== undefined) noteGeneration(fellows, slot, genkey)

@@ -16,7 +16,8 @@ const statusTimeout = "2 seconds"
  *
  * They generate in parallel, and stop when the connection closes: an abort is no call of its own.
  */
-export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, name, slots, url }: BackendTarget) {
+export const make = Effect.fnUntraced(function* (to: BackendTarget) {
+  const { connectMillis, key, model, name, silenceMillis, slots, url } = to
   const transport = yield* Transport
   const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
   const target = { base: url, slots, connectMillis }
@@ -28,6 +29,7 @@ export const make = Effect.fnUntraced(function* ({ connectMillis, key, model, na
       headers: { ...headers, ...timeLeft(leftMillis) }
     }),
     transport,
+    silenceMillis,
     identify: (body) => ({ body, abort: () => Effect.void })
   }
   const makeEndpoint = (wire: WireEndpoint): Endpoint => ({
