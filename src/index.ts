@@ -82,7 +82,7 @@ export const batchResults = <E = never, R = never>(
  * What `onEvent` and batches need: one waiting line, breaker and connection pool. Build it once and share it.
  *
  * Settings are those of the service, by the names of its environment variables: the given ones first, then the
- * environment's.
+ * environment's. Fails with a `SettingsError` for a value that can't be, or a file of backends that can't be used.
  */
 export const layer = (
   settings: Readonly<Record<string, string>> = {}

@@ -43,6 +43,7 @@ export const errorCatalogue = {
   deadline_exceeded: { status: 504, when: "the request's whole time budget is used up" }
 } as const satisfies Record<string, CatalogueEntry>
 
+/** The stable word for an error. */
 export type ErrorCode = keyof typeof errorCatalogue
 
 /** The codes that tell of an attempt at a backend. */
@@ -51,7 +52,10 @@ export type BackendErrorCode = Extract<ErrorCode, `api_${string}` | "backend_err
 /** The JSON body of every failure. */
 export interface ErrorBody {
   readonly error: ErrorCode
+  /** A sentence for people: it may be put in other words. */
   readonly message: string
+  /** The HTTP status that goes with the code. */
   readonly status_code: number
+  /** What else is known; never a secret, and nothing of a prompt. */
   readonly details: string | null
 }

@@ -15,6 +15,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("Invali
   }
 }
 
+/** The body is JSON, and not an object. */
 export class InvalidInputFormat extends Schema.TaggedError<InvalidInputFormat>()("InvalidInputFormat", {}) {
   readonly code = "invalid_input_format"
   override get message() {
@@ -22,6 +23,7 @@ export class InvalidInputFormat extends Schema.TaggedError<InvalidInputFormat>()
   }
 }
 
+/** The event says nothing that a prompt could be made of: it has no `content`. */
 export class MissingContentField extends Schema.TaggedError<MissingContentField>()("MissingContentField", {}) {
   readonly code = "missing_content_field"
   override get message() {
@@ -29,6 +31,7 @@ export class MissingContentField extends Schema.TaggedError<MissingContentField>
   }
 }
 
+/** The event has a `content`, and nothing in it is a prompt. */
 export class PromptExtractionFailed extends Schema.TaggedError<PromptExtractionFailed>()("PromptExtractionFailed", {}) {
   readonly code = "prompt_extraction_failed"
   override get message() {
@@ -36,6 +39,7 @@ export class PromptExtractionFailed extends Schema.TaggedError<PromptExtractionF
   }
 }
 
+/** A sampling parameter, or a header field that asks for something, has a wrong type or is out of range. */
 export class InvalidParameter extends Schema.TaggedError<InvalidParameter>()("InvalidParameter", {
   parameter: Schema.String,
   /** The type and range, as the caller is told. */
@@ -47,6 +51,7 @@ export class InvalidParameter extends Schema.TaggedError<InvalidParameter>()("In
   }
 }
 
+/** The body, or a line of it, is over `AI_TICKET_MAX_BODY_BYTES`. */
 export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("PayloadTooLarge", {
   limitBytes: Schema.Int,
   what: Schema.optionalKey(Schema.Literals(["body", "line"]))
@@ -57,6 +62,7 @@ export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("Payl
   }
 }
 
+/** The client took longer than `AI_TICKET_RECEIVE_TIMEOUT_SECONDS` to send its request. */
 export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {}) {
   readonly code = "request_timeout"
   override get message() {
@@ -64,6 +70,7 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("Reques
   }
 }
 
+/** Tokens are set, and none was sent. */
 export class Unauthorised extends Schema.TaggedError<Unauthorised>()("Unauthorised", {}) {
   readonly code = "unauthorised"
   override get message() {
@@ -71,6 +78,7 @@ export class Unauthorised extends Schema.TaggedError<Unauthorised>()("Unauthoris
   }
 }
 
+/** The token that was sent is none of those that are set. */
 export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {}) {
   readonly code = "forbidden"
   override get message() {
@@ -78,6 +86,7 @@ export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {}) 
   }
 }
 
+/** What the request names isn't there: its route, its model, or the request that it is about. */
 export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
   what: Schema.optionalKey(Schema.Literals(["route", "model", "request"]))
 }) {
@@ -87,6 +96,7 @@ export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
   }
 }
 
+/** The route is there, and takes other methods. */
 export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>()("MethodNotAllowed", {
   allowed: Schema.Array(Schema.String)
 }) {
@@ -96,6 +106,7 @@ export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>()("Me
   }
 }
 
+/** Its client has sent as many requests as it may in the present window. */
 export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited", {
   retryAfterMillis: Schema.Finite,
   limit: Schema.Int,
@@ -107,8 +118,9 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
   }
 }
 
-/** The waiting line is full, or the room for bodies that are being received. */
+/** The waiting line is full, the wait longer than the request's time, or the room for bodies that are received used up. */
 export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
+  /** When there may be room, by what the backends have taken of late. */
   retryAfterMillis: Schema.Finite
 }) {
   readonly code = "overloaded"
@@ -117,7 +129,9 @@ export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
   }
 }
 
+/** The breaker of every backend that would do is open. */
 export class NoBackendAvailable extends Schema.TaggedError<NoBackendAvailable>()("NoBackendAvailable", {
+  /** When the first of them lets somebody through to see. */
   retryAfterMillis: Schema.Finite
 }) {
   readonly code = "no_backend_available"
@@ -126,6 +140,7 @@ export class NoBackendAvailable extends Schema.TaggedError<NoBackendAvailable>()
   }
 }
 
+/** The time budget of the whole request is used up: waiting in line, retries and fallbacks are in it. */
 export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("DeadlineExceeded", {
   budgetMillis: Schema.Finite
 }) {
@@ -136,6 +151,7 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("De
   }
 }
 
+/** The service drains: it takes nothing new, and its grace period may be over. */
 export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDown", {}) {
   readonly code = "shutting_down"
   override get message() {
@@ -168,6 +184,7 @@ export const InferenceFailure = Schema.Union([
   Cancelled,
   BackendError
 ])
+/** One of them; `errorBody` tells it as HTTP does. */
 export type InferenceFailure = typeof InferenceFailure.Type
 
 /** Every failure that a caller over HTTP can meet and that has a class: the rest is `internal_error`. */
@@ -181,8 +198,10 @@ export const Failure = Schema.Union([
   MethodNotAllowed,
   RateLimited
 ])
+/** One of them. */
 export type Failure = typeof Failure.Type
 
+/** Whether it is a failure of ours, and no bug. */
 export const isFailure = Schema.is(Failure)
 
 /** How a failure is told to a caller. */

@@ -12,7 +12,7 @@ const Times = Schema.Struct({
   p95: Schema.NullOr(Millis)
 })
 
-export const panelStates = ["ok", "warning", "critical"] as const
+const panelStates = ["ok", "warning", "critical"] as const
 
 /** How one thing stands, in a word and in a sentence. */
 export const StatusPanel = Schema.Struct({

@@ -11,7 +11,7 @@ import { attribute, eventName } from "./telemetry/Names.ts"
 import { told } from "./telemetry/Tracing.ts"
 
 /** A backend that failed a request, and when, in monotonic milliseconds. */
-export interface FailedBefore {
+interface FailedBefore {
   readonly backend: string
   readonly at: number
 }
@@ -27,7 +27,7 @@ const timesAtMost = 2
  * twice. One that failed it before it stood in line for another is asked again, when there is nothing better: meanwhile it
  * may have come back, and the others gone.
  */
-export const exhausted = (failed: ReadonlyArray<FailedBefore>, now: number): ReadonlySet<string> =>
+const exhausted = (failed: ReadonlyArray<FailedBefore>, now: number): ReadonlySet<string> =>
   new Set(
     failed
       .filter(

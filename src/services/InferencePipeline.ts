@@ -22,11 +22,13 @@ export interface PatientOptions extends EventOptions {
   readonly patience?: Duration.Input
 }
 
+/** What a batch whose results come all at once may ask for. */
 export interface BatchOptions extends Omit<PatientOptions, "startedAt"> {
   /** Events at once: 8 if not given, 1 to 1024. */
   readonly maxConcurrency?: number
 }
 
+/** What a batch whose results come one by one may ask for. */
 export interface ResultsOptions extends BatchOptions {
   /** Gives the results in the order of the events, and not as they come. */
   readonly ordered?: boolean

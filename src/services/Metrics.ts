@@ -31,6 +31,7 @@ const probeOutcomes = ["answered", "failed"] as const
 /** Whether a backend answered when it was asked how it is. */
 export type ProbeOutcome = (typeof probeOutcomes)[number]
 
+/** An HTTP request that was answered. */
 export interface HttpRequestRecord {
   /** One of the methods a server knows, or `other`. */
   readonly method: string
@@ -84,6 +85,7 @@ export interface Recorder {
 }
 
 const breakerStates = ["closed", "half_open", "open"] as const
+/** Lets all through, one to see, or nobody. */
 export type BreakerState = (typeof breakerStates)[number]
 
 /**

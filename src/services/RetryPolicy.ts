@@ -6,13 +6,13 @@ import { remainingMillis } from "./Deadline.ts"
 import type { RetryBudget } from "./RetryBudget.ts"
 
 /** Attempts at one endpoint before the next one is tried. */
-export const attemptsPerEndpoint = 3
+const attemptsPerEndpoint = 3
 
 /**
  * Attempts of one request over all endpoints. A backend that turned two whole endpoints away won't be moved by a third
  * path to the same model.
  */
-export const attemptsPerRequest = 6
+const attemptsPerRequest = 6
 
 /** Says whether a request may make one attempt more after an attempt with this remedy failed; a yes is spent. */
 export type Allowance = (remedy: Remedy) => Effect.Effect<boolean>

@@ -15,7 +15,7 @@ export const whyUnreached = (error: unknown): string | undefined => unreached[so
 export const brokenConnection = "the connection closed before the whole answer had come"
 
 /** Node hides the code of a failed connection in causes, and in aggregates of one error per address. */
-export const socketErrorCode = (error: unknown): string | undefined => {
+const socketErrorCode = (error: unknown): string | undefined => {
   if (typeof error !== "object" || error === null) return undefined
   if ("errors" in error && Array.isArray(error.errors) && error.errors.length > 0)
     return socketErrorCode(error.errors[0])

@@ -11,7 +11,7 @@ import { Readiness } from "./Readiness.ts"
 import { Settings } from "./Settings.ts"
 
 /** How often those who watch are told of changes, at most. */
-export const watchInterval = "500 millis"
+const watchInterval = "500 millis"
 
 /** What a dashboard shows: what was done, what of late, and how everything stands. */
 export class Summary extends Context.Service<

@@ -12,7 +12,7 @@ export type Setback =
   | { readonly _tag: "Lost"; readonly failure: CommandFailure; readonly since: number }
 
 /** How long the service may be away before it counts as gone: long enough for it to be started anew. */
-export const longestAwayMillis = 60_000
+const longestAwayMillis = 60_000
 
 /** The longest wait that nobody asked for. */
 const longestWait = Duration.seconds(10)
