@@ -21,17 +21,20 @@ export interface OtlpReceiver {
   /** The latest of each name. */
   readonly metrics: () => ReadonlyMap<string, ReceivedMetric>
   readonly logs: () => ReadonlyArray<ReceivedLog>
+  /** Takes whatever comes from now on. */
+  readonly recover: () => void
 }
 
 /** What it answers to an export: a status, or nothing ever. */
 export type Mood = number | "silent"
 
 /** A collector on a free port that reads what it gets, both encodings, and remembers it. */
-export const otlpReceiver = (mood: Mood = 200) =>
+export const otlpReceiver = (beginning: Mood = 200) =>
   Effect.acquireRelease(
     Effect.callback<OtlpReceiver & { readonly close: () => void }>((resume) => {
       const exports: OtlpReceiver["exports"] = []
       const bytes: Array<Buffer> = []
+      let mood = beginning
       let asked = 0
       const server = createServer((request, response) => {
         const chunks: Array<Buffer> = []
@@ -59,6 +62,9 @@ export const otlpReceiver = (mood: Mood = 200) =>
             spans: () => exports.flatMap(({ spans }) => spans),
             metrics: () => new Map(exports.flatMap(({ metrics }) => metrics).map((metric) => [metric.name, metric])),
             logs: () => exports.flatMap(({ logs }) => logs),
+            recover: () => {
+              mood = 200
+            },
             close: () => {
               server.closeAllConnections()
               server.close()

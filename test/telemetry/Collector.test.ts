@@ -1,6 +1,16 @@
+import { randomUUID } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
+import { Settings } from "../../src/services/Settings.ts"
+import { readOtelSettings } from "../../src/services/telemetry/OtelSettings.ts"
+import * as Sdk from "../../src/services/telemetry/Sdk.ts"
+import { Tracing } from "../../src/services/telemetry/Tracing.ts"
 import { makeWarnings } from "../../src/services/telemetry/Warnings.ts"
 import { capturedLog } from "../support/CapturedLog.ts"
 import { sendEvent } from "../support/Http.ts"
@@ -41,6 +51,41 @@ describe("a collector that is no use", () => {
       yield* sendEvent(url, { content: "p" })
       assert.strictEqual(warnings(lines).length, 1)
     })
+
+  it.live(
+    "costs no more memory than some thousand spans and log lines, and gets what comes once it is well again",
+    () =>
+      Effect.gen(function* () {
+        const collector = yield* otlpReceiver("silent")
+        const settings = yield* Effect.provide(
+          readOtelSettings,
+          Settings.layerRecord({ ...exportingTo(collector), OTEL_EXPORTER_OTLP_TIMEOUT: "300" })
+        )
+        const sdk = Sdk.layer(settings ?? assert.fail("nothing is to be exported"))
+        const context = yield* Effect.provideService(Layer.build(sdk), Logger.CurrentLoggers, new Set())
+        const tracing = Context.get(context, Tracing) ?? assert.fail("there are no traces")
+        const clock = yield* Clock.Clock
+        const tell = (name: string) =>
+          Effect.suspend(() => {
+            tracing.begin({}, { name, clock, traceId: randomUUID().replaceAll("-", "") }).end()
+            return Effect.provideContext(Effect.logInfo(name), context)
+          })
+        for (let told = 0; told < 20_000; told++) yield* tell("early")
+        // Four exports of each have been under way at most, and are lost with whoever didn't take them.
+        yield* eventually(() => collector.asked() > 0)
+        collector.recover()
+        const late = () =>
+          collector.spans().some(({ name }) => name === "late") && collector.logs().some(({ body }) => body === "late")
+        yield* Effect.repeat(Effect.andThen(tell("late"), Effect.sync(late)), {
+          until: (heard) => heard,
+          schedule: Schedule.spaced("20 millis")
+        })
+        const kept = [collector.spans().map(({ name }) => name), collector.logs().map(({ body }) => body)].map(
+          (all) => all.filter((name) => name === "early").length
+        )
+        for (const count of kept) assert.isAtMost(count, 4096)
+      })
+  )
 
   it.effect("is told of once a minute at most", () =>
     Effect.gen(function* () {
