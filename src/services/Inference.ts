@@ -2,12 +2,10 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { BackendError } from "../domain/BackendError.ts"
 import type { Answer, Completion } from "../domain/Completion.ts"
@@ -30,6 +28,7 @@ import type { Suits } from "./LaneChoice.ts"
 import { Metrics } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 import { RetryBudget } from "./RetryBudget.ts"
+import { scopedUnlessBegun } from "./ScopedUnlessBegun.ts"
 import { Settings } from "./Settings.ts"
 import { type CacheControl, isShared, makeSharing } from "./Sharing.ts"
 import { startingWith } from "./StartingWith.ts"
@@ -222,16 +221,6 @@ const modelOf = (request: GenerationRequest): string | undefined => {
 
 const canServe = ({ backend }: Lane, request: GenerationRequest): boolean =>
   backend.endpoints.some((endpoint) => endpoint.serves(request))
-
-/** What a backend has taken is given back when it fails, and kept until the scope closes when it begins. */
-const scopedUnlessBegun = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
-  Effect.flatMap(Effect.scope, (outer) =>
-    Effect.flatMap(Scope.fork(outer), (scope) =>
-      Effect.onExit(Effect.provideService(self, Scope.Scope, scope), (exit) =>
-        Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void
-      )
-    )
-  )
 
 /** Every part is a sign of life. */
 const livelyParts = <E>({ health }: Lane, parts: Pull.Pull<Parts, E>): Pull.Pull<Parts, E> =>
