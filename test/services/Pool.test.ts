@@ -7,6 +7,7 @@ import type { Lane } from "../../src/services/Backends.ts"
 import { backendError, failsWith, says, streams } from "../support/FakeBackend.ts"
 import { forked } from "../support/Forked.ts"
 import { inferenceOver, named } from "../support/PoolHarness.ts"
+import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 
 const slow = Effect.delay(says("yes"), "1 second")
 const down = Effect.fail(backendError("api_connection_error", "retry"))
@@ -31,10 +32,24 @@ describe("several backends", () => {
     })
   )
 
+  it.effect("share it by weight: who is fit for three times the work has three of four", () =>
+    Effect.gen(function* () {
+      const [light, heavy] = [named("light", { chat: [slow] }), named("heavy", { chat: [slow] })]
+      const { ask } = yield* inferenceOver([
+        { backend: light.backend, slots: 4 },
+        { backend: heavy.backend, slots: 4, weight: 3 }
+      ])
+      const fibers = yield* Effect.forEach([1, 2, 3, 4], () => forked(ask()))
+      assert.deepStrictEqual([light.attempts.length, heavy.attempts.length], [1, 3])
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.joinAll(fibers)
+    })
+  )
+
   it.effect("answer for one that fails", () =>
     Effect.gen(function* () {
       const [a, b] = [named("a", { chat: [gone] }), named("b", { chat: [says("yes")] })]
-      const { ask } = yield* inferenceOver([
+      const { ask, metrics } = yield* inferenceOver([
         { backend: a.backend, slots: 1 },
         { backend: b.backend, slots: 1, tier: 2 }
       ])
@@ -42,6 +57,9 @@ describe("several backends", () => {
       yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* Fiber.join(fiber)).backend, "b")
       assert.deepStrictEqual([a.attempts.length, b.attempts.length], [3, 1])
+      const samples = parseMetrics(yield* metrics.render)
+      const fallbacks = (backend: string) => sampleValue(samples, "ai_ticket_backend_fallbacks_total", { backend })
+      assert.deepStrictEqual([fallbacks("a"), fallbacks("b")], [1, 0])
     })
   )
 
