@@ -20,10 +20,11 @@ export const makeAccessLog = Effect.gen(function* () {
   const sample = makeLineSampler(accessLogPerSecond)
   const own = accessLogLevel === undefined ? undefined : () => accessLogLevel
   const least = own ?? current
-  return (status: number, fields: object): Effect.Effect<void> => {
-    const level = levelOf(status)
+  /** `outcome` is the status, or what it would have been had the answer not begun before it failed. */
+  return (outcome: number, fields: object): Effect.Effect<void> => {
+    const level = levelOf(outcome)
     if (LogLevel.isLessThan(level, least())) return Effect.void
-    const leftOut = status < 400 ? sample(millisOf(clock)) : 0
+    const leftOut = outcome < 400 ? sample(millisOf(clock)) : 0
     if (leftOut === undefined) return Effect.void
     const line = Effect.logWithLevel(level)("request", leftOut === 0 ? fields : { ...fields, left_out: leftOut })
     return own === undefined ? line : Effect.provideService(line, LeastLevel, own)

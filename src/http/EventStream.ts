@@ -68,7 +68,10 @@ export class EventStream extends Context.Service<
             if (Cause.isDone(error)) return Effect.succeed("")
             if (error._tag === "Stalled") return Effect.fail(error)
             const record = fiber.getRef(CurrentRequest)
-            if (record !== undefined) record.error = error.code
+            if (record !== undefined) {
+              record.error = error.code
+              record.details = "details" in error ? error.details : undefined
+            }
             return Effect.succeed(failure(error))
           })
         })

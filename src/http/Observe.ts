@@ -65,20 +65,23 @@ export const makeObserve = Effect.gen(function* () {
     const method = methodLabel(request.method)
     const route = routeLabel(pathOf(request.url))
     metrics.httpEnded({ method, endpoint: route, status, millis: totalMillis })
+    // A stream that breaks off has begun with a 200.
+    const outcome = status === 200 && record.error !== undefined ? errorCatalogue[record.error].status : status
     const error = status === clientClosedRequest ? "client_closed_request" : record.error
     if (isInference(route)) {
       metrics.overhead(Math.max(0, totalMillis - record.backendMillis))
       metrics.ended({
         route,
-        // A stream that breaks off has begun with a 200.
-        status: status === 200 && record.error !== undefined ? errorCatalogue[record.error].status : status,
+        status: outcome,
         code: error ?? (status >= 400 ? "internal_error" : undefined),
         requestId: record.id,
         millis: totalMillis
       })
     }
-    if (record.span?.sampled === true) tellSpan(record.span, request, record, { method, route, status, address, error })
-    const logged = accessLog(status, {
+    if (record.span?.sampled === true) {
+      tellSpan(record.span, request, record, { method, route, status, outcome, address, error })
+    }
+    const logged = accessLog(outcome, {
       request_id: record.id,
       trace_id: record.traceId,
       method,

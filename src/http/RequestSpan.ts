@@ -23,6 +23,8 @@ interface Told {
   readonly method: string
   readonly route: string
   readonly status: number
+  /** That, or what it would have been had the answer not begun before it failed. */
+  readonly outcome: number
   /** The address that the service was told to listen on. */
   readonly address: string
   readonly error: string | undefined
@@ -36,7 +38,7 @@ export const tellSpan = (
   span: Span,
   request: HttpServerRequest.HttpServerRequest,
   record: RequestRecord,
-  { address, error, method, route, status }: Told
+  { address, error, method, outcome, route, status }: Told
 ): void => {
   span.set({
     [attribute.method]: methodOf(method),
@@ -49,8 +51,8 @@ export const tellSpan = (
     [attribute.requestId]: record.id,
     [attribute.cache]: record.cache
   })
-  if (status >= 500) span.fail(error ?? String(status))
-  else if (status >= 400) span.set({ [attribute.errorType]: error ?? String(status) })
+  if (outcome >= 500) span.fail(error ?? String(status))
+  else if (outcome >= 400) span.set({ [attribute.errorType]: error ?? String(status) })
   const response = NodeHttpServerRequest.toServerResponse(request)
   // A client that has left has closed it already.
   if (response.destroyed) span.end()

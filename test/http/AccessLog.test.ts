@@ -8,7 +8,7 @@ import { type Incoming, jsonIn, send, sendEvent } from "../support/Http.ts"
 import { closedPort } from "../support/RawBackend.ts"
 import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
-import { scriptedBackend } from "../support/ScriptedBackend.ts"
+import { scriptedBackend, streamOf } from "../support/ScriptedBackend.ts"
 import { eventually, testService } from "../support/TestService.ts"
 
 type Line = Readonly<Record<string, unknown>>
@@ -165,6 +165,19 @@ describe.concurrent("the log", () => {
       yield* Fiber.join(batch)
       assert.deepInclude(yield* logged(lines, 4), { route: "/events", status: 200 })
       assert.strictEqual(yield* backendOf(4), undefined)
+    })
+  )
+
+  it.live("tells of a stream that broke off as of the failure that it is, however few successes are told", () =>
+    Effect.gen(function* () {
+      const { backend, lines, url } = yield* startService({ AI_TICKET_ACCESS_LOG_PER_SECOND: "1" })
+      yield* sendEvent(url, event)
+      backend.script({ chat: [{ pieces: streamOf("chat", "one two").slice(0, 1), after: "reset" }] })
+      yield* sendEvent(url, { ...event, stream: true })
+      assert.deepInclude(yield* logged(lines, 2), {
+        ...{ level: "ERROR", status: 200, backend: "koboldcpp", error: "api_connection_error" },
+        details: "koboldcpp, chat: the connection closed before the whole answer had come"
+      })
     })
   )
 

@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import { assertFailure, send, sendEvent } from "../support/Http.ts"
 import { exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
 import { startService } from "../support/Running.ts"
+import { streamOf } from "../support/ScriptedBackend.ts"
 import { eventually } from "../support/TestService.ts"
 
 const parent = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" }
@@ -119,6 +120,24 @@ describe("one trace", () => {
       assert.deepStrictEqual(attempt?.attributes["gen_ai.response.finish_reasons"], ["length"])
       assert.isAbove(Number(attempt?.attributes["gen_ai.response.time_to_first_chunk"]), 0)
       assert.match(String(backend.calls[0]?.headers["traceparent"]), new RegExp(`-${attempt?.spanId}-01$`))
+    })
+  )
+
+  it.live("tells of a stream that broke off that it failed", () =>
+    Effect.gen(function* () {
+      const collector = yield* otlpReceiver()
+      const { backend, url } = yield* startService(exportingTo(collector))
+      backend.script({ chat: [{ pieces: streamOf("chat", "one two").slice(0, 1), after: "reset" }] })
+      yield* sendEvent(url, { content: "p", stream: true })
+      yield* eventually(() => collector.spans().length === 3)
+      const failures = collector.spans().map(({ attributes, failed, name }) => [name, failed, attributes["error.type"]])
+      assert.sameDeepMembers(failures, [
+        ["POST /event", true, "api_connection_error"],
+        ["chat", true, "api_connection_error"],
+        ["abort", false, undefined]
+      ])
+      const server = collector.spans().find(({ kind }) => kind === "server")
+      assert.strictEqual(server?.attributes["http.response.status_code"], 200)
     })
   )
 
