@@ -87,11 +87,20 @@ export class Backends extends Context.Service<
         const context = yield* Effect.context<Breakers | Metrics>()
         const ticks = yield* PubSub.sliding<void>(1)
         const held = new Map<Lane, Held>()
+        /** How many lanes bear a name, those that are about to go too: a new one may come before the old one has gone. */
+        const named = new Map<string, number>()
+        const countNamed = (name: string, change: 1 | -1): number => {
+          const count = (named.get(name) ?? 0) + change
+          if (count === 0) named.delete(name)
+          else named.set(name, count)
+          return count
+        }
         let opened = 0
 
         const open = Effect.fnUntraced(function* (options: LaneOptions) {
           const { answerMillis, backend, fingerprint, probeMillis, slots, tier = 1, weight = 1 } = options
           const scope = yield* Scope.fork(outer)
+          countNamed(backend.name, 1)
           metrics.announce(
             backend.name,
             backend.endpoints.map(({ name }) => name),
@@ -134,8 +143,7 @@ export class Backends extends Context.Service<
             Effect.andThen(Scope.close(scope, Exit.void)),
             Effect.andThen(
               Effect.sync(() => {
-                // Its name may be another's by now.
-                if (laneNamed(lanes, lane.backend.name) === undefined) metrics.forget(lane.backend.name)
+                if (countNamed(lane.backend.name, -1) === 0) metrics.forget(lane.backend.name)
               })
             ),
             Effect.forkIn(outer)
