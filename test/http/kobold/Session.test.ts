@@ -57,7 +57,8 @@ for (const dialect of ["1.76", "1.104"] as const) {
         assert.isTrue(String(text).startsWith(more))
         assert.strictEqual(yield* client.check("KCPP1234"), text)
         const ledger = yield* simulator.until(({ generations }) => generations[0]?.outcome !== "running")
-        assert.strictEqual(ledger.generations[0]?.outcome, "aborted")
+        // A newer KoboldCpp notices by itself that nobody reads; the abort may come a token later.
+        assert.include(dialect === "1.76" ? ["aborted"] : ["aborted", "disconnected"], ledger.generations[0]?.outcome)
         assert.deepStrictEqual(
           ledger.aborts.map(({ genkey }) => genkey),
           [ledger.generations[0]?.genkey]
