@@ -7,7 +7,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Stream from "effect/Stream"
 import { BackendError } from "../domain/BackendError.ts"
 import { NoBackendAvailable } from "../domain/Failure.ts"
-import { Breakers } from "./Breakers.ts"
+import { Breakers, remembered } from "./Breakers.ts"
 import { Deadline } from "./Deadline.ts"
 import type { Ending } from "./Ending.ts"
 import type { Health } from "./Health.ts"
@@ -64,20 +64,25 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
   const inHand = new Set<(error: BackendError) => void>()
   let failedAt: "a request" | "a probe" = "a request"
   let probing = false
-  /** As of the last failure or probe: a request that comes when its time is over must not go instead of a probe. */
-  let open = false
-  /** When it was last found open: what had begun before says nothing of what comes after. */
-  let openedAt = Number.NEGATIVE_INFINITY
+  /** As it was last looked at: a request that comes when an open one's time is over must not go instead of a probe. */
+  let turn: CircuitBreaker.State["_tag"] = "Closed"
+  /**
+   * Answers that it has yet to be told of. While it is closed they change nothing until something fails, and are most of
+   * what happens: telling it of each would cost more than the rest of the inference.
+   */
+  let untold = 0
+  /** How often it was found to have opened: what had begun before says nothing of what comes after. */
+  let openings = 0
   let openUntil = Number.NEGATIVE_INFINITY
 
   const stored = Effect.orDie(failures.state(key))
   const lookAt = (now: number) =>
     Effect.map(stored, (state) => {
-      open = state._tag === "Open"
+      turn = state._tag
       if (state._tag !== "Open" || Duration.isZero(state.retryAfter)) return
       const until = now + Duration.toMillis(state.retryAfter)
       // Each time it is open until later than the time before; the millisecond is for rounding.
-      if (until > openUntil + 1) openedAt = now
+      if (until > openUntil + 1) openings += 1
       openUntil = until
     })
   for (const { transitions } of [failures, silences]) {
@@ -111,7 +116,7 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
   })
 
   /** Notes how a request ended; whether it was met with silence. */
-  const note = (exit: Exit.Exit<unknown, Refusal>, now: number, deadline: number, start: number): boolean => {
+  const note = (exit: Exit.Exit<unknown, Refusal>, now: number, deadline: number, { begun, start }: Visit): boolean => {
     if (Exit.isSuccess(exit)) {
       health.good(now)
       return false
@@ -120,25 +125,47 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
     const timedOut = Exit.hasInterrupts(exit) && now >= deadline && now - start >= patienceMillis
     if (!timedOut && (error?._tag !== "BackendError" || !isUnwell(error))) return false
     health.bad(now)
-    if (start < openedAt) return false
+    if (begun !== openings) return false
     failedAt = "a request"
     return timedOut || (error?._tag === "BackendError" && error.late === true)
   }
 
+  const tell = (exit: Exit.Exit<unknown, BackendError>) =>
+    Effect.ignoreCause(failures.execute(exit, { key, classify: judge }))
+  const catchUp = Effect.suspend(() => {
+    const answers = Array.from({ length: untold }, () => Exit.void)
+    untold = 0
+    return Effect.forEach(answers, tell, { discard: true })
+  })
   const strike = Effect.ignore(silences.execute(Effect.fail(silence), { key }))
+
+  /** What a request that began while the breaker was closed has come to. What a turn came before says nothing. */
+  const hear = (exit: Exit.Exit<unknown, BackendError>, { begun }: Visit) => {
+    if (begun !== openings) return Effect.void
+    if (Exit.isFailure(exit)) return Effect.andThen(catchUp, tell(exit))
+    untold = Math.min(untold + 1, remembered)
+    return Effect.void
+  }
 
   const guard: Breaker["guard"] = <A, R>(self: Effect.Effect<A, BackendError, R>) =>
     Effect.withFiber<A, BackendError | NoBackendAvailable, R>((fiber) => {
-      if (open && probed) return refused(Duration.zero)
+      if (turn === "Open" && probed) return refused(Duration.zero)
       const clock = fiber.getRef(Clock.Clock)
-      const start = millisOf(clock)
+      const visit: Visit = { begun: openings, start: millisOf(clock) }
+      const ended = (exit: Exit.Exit<unknown, Refusal>) => {
+        const now = millisOf(clock)
+        const silent = note(exit, now, fiber.getRef(Deadline), visit)
+        return silent ? Effect.andThen(strike, lookAt(now)) : lookAt(now)
+      }
+      if (turn === "Closed") {
+        return Effect.onExit(self, (exit) => {
+          if (Exit.isFailure(exit)) return Effect.andThen(hear(exit, visit), ended(exit))
+          health.good(millisOf(clock))
+          return hear(exit, visit)
+        })
+      }
       return failures.execute(self, { key, classify: judge }).pipe(
-        Effect.onExit((exit) => {
-          const now = millisOf(clock)
-          const silent = note(exit, now, fiber.getRef(Deadline), start)
-          if (Exit.isSuccess(exit)) return Effect.void
-          return silent ? Effect.andThen(strike, lookAt(now)) : lookAt(now)
-        }),
+        Effect.onExit((exit) => ended(exit)),
         Effect.catchTag("CircuitBreakerError", ({ reason }) =>
           refused(reason._tag === "CircuitOpen" ? reason.retryAfter : Duration.zero)
         )
@@ -152,7 +179,9 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
   }
 
   const probe = Effect.fnUntraced(function* (answers: Effect.Effect<boolean>) {
-    const asked = Effect.flatMap(answers, (answered) => (answered ? Effect.void : Effect.fail(silence)))
+    const asked = Effect.flatMap(answers, (answered) =>
+      Effect.andThen(catchUp, answered ? Effect.void : Effect.fail(silence))
+    )
     const exit = yield* Effect.exit(silences.execute(asked, { key, classify: judgeProbe }))
     const now = yield* monotonicMillis
     yield* lookAt(now)
@@ -189,6 +218,12 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
       )
   } satisfies Breaker
 })
+
+/** When a request was let through: after how many openings, and the monotonic milliseconds. */
+interface Visit {
+  readonly begun: number
+  readonly start: number
+}
 
 type Refusal = BackendError | CircuitBreaker.CircuitBreakerError
 
