@@ -134,9 +134,15 @@ const ask = (path: string, { agent, body, from, headers, method }: Question = {}
   })
 
 /** A route of a service or of the simulator, with no proxy between. */
-const askPlain = (port: number, path: string): Promise<{ readonly status: number; readonly text: string }> =>
+const askPlain = (
+  port: number,
+  path: string,
+  body?: string
+): Promise<{ readonly status: number; readonly text: string }> =>
   new Promise((resolve, reject) => {
-    httpRequest({ host: "127.0.0.1", port, path, agent: false }, (response) => {
+    const headers = { "content-type": "application/json" }
+    const method = body === undefined ? "GET" : "POST"
+    httpRequest({ host: "127.0.0.1", port, path, method, headers, agent: false }, (response) => {
       let text = ""
       response.setEncoding("utf8").on("data", (piece: string) => {
         text += piece
@@ -145,22 +151,23 @@ const askPlain = (port: number, path: string): Promise<{ readonly status: number
       response.on("error", reject)
     })
       .on("error", reject)
-      .end()
+      .end(body)
   })
 
 const event = (content: object, more: object = {}) => JSON.stringify({ content, ...more })
 
-const serve = async (port: number, limit: number) => {
+const serve = async (port: number, limit: number, more: Record<string, string> = {}, path = "/ready") => {
   const service = start("service", process.execPath, [program, "serve"], {
     env: {
       PORT: String(port),
       KOBOLDCPP_API_URL: `http://127.0.0.1:${simulatorPort}`,
       RATE_LIMIT_REQUESTS: String(limit),
       TRUST_PROXY_COUNT: "1",
-      LOG_LEVEL: "WARNING"
+      LOG_LEVEL: "WARNING",
+      ...more
     }
   })
-  await until("The start of the service", async () => (await askPlain(port, "/ready")).status === 200)
+  await until("The start of the service", async () => (await askPlain(port, path)).status === 200)
   return service
 }
 
@@ -283,6 +290,26 @@ const main = async () => {
     const long = await ask("/health", { headers: { "x-long": "x".repeat(17_000) } })
     assert.deepEqual([long.status, JSON.parse(long.text).error], [431, "request_header_fields_too_large"])
     return `/event, /v1/ and the service's own 404 pass; /metrics and /ready: 200 from inside, ${closed[0]} from elsewhere`
+  })
+
+  await check("a backend that speaks TLS", async () => {
+    const there = { KOBOLDCPP_API_URL: `https://localhost:${proxyPort}` }
+    const trusting = await serve(portB, 0, { ...there, NODE_EXTRA_CA_CERTS: `${folder}/etc/certs/server.crt` })
+    for (const stream of [false, true, false]) {
+      const { status, text } = await askPlain(
+        portB,
+        "/event",
+        event({ prompt: "Summarise", max_tokens: 2 }, { stream })
+      )
+      assert.equal(status, 200, text)
+      assert.ok(!stream || text.includes('"done":true,"completion_tokens":2'), text)
+    }
+    await stop(trusting)
+    const wary = await serve(portB, 0, there, "/health")
+    const { status, text } = await askPlain(portB, "/event", event({ prompt: "Summarise", max_tokens: 2 }))
+    assert.deepEqual([status, JSON.parse(text).error], [502, "api_connection_error"])
+    await stop(wary)
+    return "answers, whole and streamed, of one whose certificate is trusted; none of another"
   })
 
   await check("limits by the client's own address", async () => {

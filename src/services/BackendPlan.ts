@@ -26,7 +26,7 @@ export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: Conf
       connectMillis: millisOf(timeouts.connect_seconds),
       silenceMillis: millisOf(timeouts.silence_seconds),
       // The /api of another server is a path like any other.
-      ...{ name, slots, url: kind === "koboldcpp" ? base.replace(/\/api$/, "") : base, key: keys.get(name) },
+      ...{ name, url: kind === "koboldcpp" ? base.replace(/\/api$/, "") : base, key: keys.get(name) },
       ...(model === undefined ? {} : { model })
     }
     const backend = yield* adapters[kind](target)
@@ -64,10 +64,11 @@ export const initialPlan = Effect.gen(function* () {
     return yield* planOf(file)
   }
   const open = (url: string, at: number) =>
-    Effect.map(
-      KoboldCpp.make({ name: at === 0 ? "koboldcpp" : `koboldcpp-${at + 1}`, url, key, slots }),
-      (backend) => ({ backend, slots, probeMillis: usualProbeMillis })
-    )
+    Effect.map(KoboldCpp.make({ name: at === 0 ? "koboldcpp" : `koboldcpp-${at + 1}`, url, key }), (backend) => ({
+      backend,
+      slots,
+      probeMillis: usualProbeMillis
+    }))
   const [first, ...rest] = koboldcppApiUrl
   const lanes = [yield* open(first, 0), ...(yield* Effect.forEach(rest, (url, at) => open(url, at + 1)))] as const
   return { lanes, routes: [] } satisfies Plan

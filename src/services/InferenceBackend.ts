@@ -51,8 +51,6 @@ export interface BackendTarget {
   readonly name: string
   /** Without a slash at its end. */
   readonly url: string
-  /** Generations at once. */
-  readonly slots: number
   /** How long a connection to it may take to be there; a few seconds if not given. */
   readonly connectMillis?: number | undefined
   /** How long a stream that has begun may be silent before it counts as broken off; for ever if not given. */

@@ -22,9 +22,9 @@ export const koboldCppAt = Effect.fnUntraced(function* (url: string, settings: R
       Layer.provideMerge(Settings.layerRecord({ KOBOLDCPP_API_URL: url, ...settings }))
     )
   )
-  const { koboldcppApiKey: key, koboldcppApiUrl, slots } = Context.get(context, Settings)
+  const { koboldcppApiKey: key, koboldcppApiUrl } = Context.get(context, Settings)
   const backend = yield* Effect.provideContext(
-    KoboldCpp.make({ name: "koboldcpp", url: koboldcppApiUrl[0], key, slots }),
+    KoboldCpp.make({ name: "koboldcpp", url: koboldcppApiUrl[0], key }),
     context
   )
   /** One attempt with a slot of its own, which is given back when it ends. */

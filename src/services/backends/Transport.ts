@@ -1,5 +1,7 @@
 import * as Http from "node:http"
 import * as Https from "node:https"
+import * as Net from "node:net"
+import * as Tls from "node:tls"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,9 +14,6 @@ import { type ChunkReader, readChunks } from "./ChunkReader.ts"
 /** The most bytes of an answer that are read: a backend that sends more is not answering the question. */
 export const maxAnswerBytes = 16 * 1024 * 1024
 
-/** Room beside the generations for aborts and status calls: KoboldCpp hangs at 24 open connections. */
-const sideConnections = 8
-
 /** How long a connection may take to be there, where nothing else is said. */
 const usualConnectMillis = 3_000
 
@@ -22,8 +21,6 @@ const usualConnectMillis = 3_000
 export interface Target {
   /** Scheme, host, port and what comes before a call's path. */
   readonly base: string
-  /** Generations at once, which makes connections at once: beside them there is room for aborts and questions. */
-  readonly slots: number
   /** How long a connection may take to be there; 3 seconds if not given. */
   readonly connectMillis?: number | undefined
 }
@@ -66,6 +63,10 @@ export interface BrokenCall {
  * The connections to the backends. They carry what they are given and nothing else: whoever wants a trace to go on there
  * gives its header fields.
  *
+ * Each call has a connection of its own, for KoboldCpp closes it anyway, and one kept by a proxy may be dead when it is
+ * used again. KoboldCpp hangs at 24: who calls bounds them, by slots for generations and their aborts, and by permits or a
+ * cached answer for what else is asked.
+ *
  * Node's own client, since it is the cheapest with a server that closes after each answer, as KoboldCpp does
  * (docs/adr/0006).
  */
@@ -78,66 +79,77 @@ export class Transport extends Context.Service<
     readonly open: (call: Call) => Effect.Effect<OpenAnswer, BrokenCall, Scope.Scope>
   }
 >()("ai-ticket/services/backends/Transport") {
-  static readonly layer = Layer.effect(
-    Transport,
-    Effect.gen(function* () {
-      /** Told once: reading a URL for each call would cost more than the rest of it here. */
-      const known = new WeakMap<Target, Http.RequestOptions>()
-      const agents = new Set<Http.Agent>()
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          for (const agent of agents) agent.destroy()
-        })
-      )
-      const optionsFor = ({ base, connectMillis = usualConnectMillis, slots }: Target): Http.RequestOptions => {
-        const { hostname, pathname, port, protocol } = new URL(base)
-        // A connection for each call: KoboldCpp closes it anyway, and one kept by a proxy may be dead when it is used again.
-        const limits = { keepAlive: false, maxSockets: slots + sideConnections, timeout: connectMillis }
-        const agent = protocol === "https:" ? new Https.Agent(limits) : new Http.Agent(limits)
-        agents.add(agent)
-        return {
-          ...{ protocol, agent, hostname: hostname.replace(/^\[|\]$/g, ""), path: pathname.replace(/\/+$/, "") },
-          ...(port === "" ? {} : { port })
-        }
+  static readonly layer = Layer.sync(Transport, () => {
+    /** Told once: reading a URL for each call would cost more than the rest of it here. */
+    const known = new WeakMap<Target, Http.RequestOptions>()
+    const begin: Begin = ({ headers, method, path, target }, text) => {
+      let place = known.get(target)
+      if (place === undefined) {
+        place = placeOf(target)
+        known.set(target, place)
       }
-      const begin: Begin = ({ headers, method, path, target }, text) => {
-        let place = known.get(target)
-        if (place === undefined) {
-          place = optionsFor(target)
-          known.set(target, place)
-        }
-        const options = {
-          ...place,
-          method,
-          path: place.path + path,
-          headers:
-            text === undefined
-              ? headers
-              : { ...headers, "content-type": "application/json", "content-length": Buffer.byteLength(text) }
-        }
-        return place.protocol === "https:" ? Https.request(options) : Http.request(options)
+      const options = {
+        ...place,
+        method,
+        path: place.path + path,
+        headers:
+          text === undefined
+            ? headers
+            : { ...headers, "content-type": "application/json", "content-length": Buffer.byteLength(text) }
       }
-      return Transport.of({
-        call: (call) => exchange(call, begin, readWhole),
-        open: (call) =>
-          Effect.map(
-            Effect.acquireRelease(
-              // The reader is there before the event that brings the response is over, so that it misses none.
-              exchange<readonly [Http.IncomingMessage, ChunkReader<BrokenCall | CutShort>]>(
-                call,
-                begin,
-                (response, _, resume) =>
-                  resume(Effect.succeed([response, readChunks<BrokenCall | CutShort>(response, describe)] as const))
-              ),
-              ([response]) => Effect.sync(() => response.destroy()),
-              { interruptible: true }
+      return place.protocol === "https:" ? Https.request(options) : Http.request(options)
+    }
+    return Transport.of({
+      call: (call) => exchange(call, begin, readWhole),
+      open: (call) =>
+        Effect.map(
+          Effect.acquireRelease(
+            // The reader is there before the event that brings the response is over, so that it misses none.
+            exchange<readonly [Http.IncomingMessage, ChunkReader<BrokenCall | CutShort>]>(
+              call,
+              begin,
+              (response, _, resume) =>
+                resume(Effect.succeed([response, readChunks<BrokenCall | CutShort>(response, describe)] as const))
             ),
-            ([response, chunks]) => ({ status: response.statusCode ?? 0, headers: response.headers, chunks })
-          )
-      })
+            ([response]) => Effect.sync(() => response.destroy()),
+            { interruptible: true }
+          ),
+          ([response, chunks]) => ({ status: response.statusCode ?? 0, headers: response.headers, chunks })
+        )
     })
-  )
+  })
 }
+
+/** What all calls to a target have in common. */
+const placeOf = ({ base, connectMillis = usualConnectMillis }: Target): Http.RequestOptions => {
+  const { hostname, pathname, port, protocol } = new URL(base)
+  const host = hostname.replace(/^\[|\]$/g, "")
+  const secure = protocol === "https:"
+  const to = { host, port: port === "" ? (secure ? 443 : 80) : Number(port), noDelay: true }
+  /** Lets a further connection take up where the last one was, without the whole of a handshake. */
+  let session: Buffer | undefined
+  const connectSafely = () => {
+    const name = Net.isIP(host) === 0 ? { servername: host } : {}
+    const known = session === undefined ? {} : { session }
+    return Tls.connect({ ...to, ...name, ...known, ALPNProtocols: ["http/1.1"] }).on("session", (fresh) => {
+      session = fresh
+    })
+  }
+  return {
+    ...{ protocol, hostname: host, path: pathname.replace(/\/+$/, "") },
+    ...(port === "" ? {} : { port }),
+    // Node's agents would take a tenth of a request's time to keep account of what is never kept.
+    createConnection: () => inTime(secure ? connectSafely() : Net.connect(to), connectMillis)
+  }
+}
+
+/** Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes. */
+const inTime = (socket: Net.Socket, millis: number): Net.Socket =>
+  socket
+    .setTimeout(millis, () => {
+      if (socket.connecting) socket.destroy(new ConnectTimeout(millis))
+    })
+    .once("connect", () => socket.setTimeout(0))
 
 type Begin = (call: Call, text: string | undefined) => Http.ClientRequest
 type Resume<A> = (effect: Effect.Effect<A, BrokenCall>) => void
@@ -155,11 +167,6 @@ const exchange = <A>(
     request.on("error", fail)
     // However it ends: a switch of protocols, say, brings neither an error nor a response.
     request.on("close", fail)
-    // Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes.
-    request.on("timeout", () => {
-      const { connectMillis = usualConnectMillis } = call.target
-      if (request.socket?.connecting === true) request.destroy(new ConnectTimeout(connectMillis))
-    })
     request.on("response", (response) => onResponse(response, fail, resume))
     request.end(text)
     return Effect.sync(() => request.destroy())

@@ -24,12 +24,12 @@ const statusTimeout = "2 seconds"
  * may use the slot.
  */
 export const make = Effect.fnUntraced(function* (to: BackendTarget) {
-  const { connectMillis, key, model, name, silenceMillis, slots, url } = to
+  const { connectMillis, key, model, name, silenceMillis, url } = to
   const ids = yield* Ids
   const fellows = yield* Fellows
   const transport = yield* Transport
   const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
-  const target = { base: url, slots, connectMillis }
+  const target = { base: url, connectMillis }
   const callTo = (path: string, body?: object) =>
     body === undefined
       ? { method: "GET" as const, target, path, headers }

@@ -17,10 +17,10 @@ const statusTimeout = "2 seconds"
  * They generate in parallel, and stop when the connection closes: an abort is no call of its own.
  */
 export const make = Effect.fnUntraced(function* (to: BackendTarget) {
-  const { connectMillis, key, model, name, silenceMillis, slots, url } = to
+  const { connectMillis, key, model, name, silenceMillis, url } = to
   const transport = yield* Transport
   const headers = key === undefined ? {} : { authorization: `Bearer ${Redacted.value(key)}` }
-  const target = { base: url, slots, connectMillis }
+  const target = { base: url, connectMillis }
   const models = transport.call({ method: "GET", target, path: "/models", headers })
   const parts: AttemptParts = {
     backend: name,

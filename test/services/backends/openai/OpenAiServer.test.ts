@@ -23,7 +23,7 @@ const setUp = (target: Partial<BackendTarget> = {}) =>
     const server = yield* scriptedBackend
     const context = yield* Layer.build(Transport.layer)
     const url = server.url.replace(/\/api$/, "/v1")
-    const backend = yield* Effect.provideContext(OpenAiServer.make({ name: "vllm", slots: 8, url, ...target }), context)
+    const backend = yield* Effect.provideContext(OpenAiServer.make({ name: "vllm", url, ...target }), context)
     const slot = yield* Scope.make()
     const [chat, completion] = backend.endpoints
     if (completion === undefined) return yield* Effect.die("two endpoints")
