@@ -151,7 +151,9 @@ export const layer = Layer.unwrap(
         return HttpServer.make({
           address,
           serve: (app, middleware) =>
-            Effect.andThen(middleware === undefined ? serve(app) : serve(app, middleware), ignoreUpgrades)
+            Effect.andThen(middleware === undefined ? serve(app) : serve(app, middleware), ignoreUpgrades).pipe(
+              Effect.updateContext(withRoom)
+            )
         })
       })
     )
@@ -159,6 +161,13 @@ export const layer = Layer.unwrap(
     return Layer.mergeAll(listening, openResponses, NodeHttpServer.layerHttpServices)
   })
 )
+
+/**
+ * The context that all requests begin with. Each adds some ten services of its own, and with Effect's default of eight
+ * would copy all others once.
+ */
+const withRoom = <R>(context: Context.Context<R>): Context.Context<R> =>
+  Context.makeUnsafe(context.mapUnsafe, { maxDepth: 16 })
 
 /** Answers what never became a request, counts it and writes its line. */
 const makeRefuse = Effect.gen(function* () {
