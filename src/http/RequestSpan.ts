@@ -12,10 +12,13 @@ export const beginSpan = (
   request: HttpServerRequest.HttpServerRequest,
   { clock, traceId }: { readonly clock: Clock.Clock; readonly traceId: string }
 ): Span => {
-  const method = methodLabel(request.method)
-  const route = routeLabel(pathOf(request.url))
-  const verb = method === "other" ? "HTTP" : method
-  return tracing.begin(request.headers, { clock, traceId, name: route === "other" ? verb : `${verb} ${route}` })
+  const name = () => {
+    const method = methodLabel(request.method)
+    const route = routeLabel(pathOf(request.url))
+    const verb = method === "other" ? "HTTP" : method
+    return route === "other" ? verb : `${verb} ${route}`
+  }
+  return tracing.begin(request.headers, { clock, traceId, name })
 }
 
 interface Told {

@@ -24,7 +24,10 @@ export type RoutePath = keyof typeof routeTable
 export const openRoutes: ReadonlySet<string> = new Set<RoutePath>(["/health", "/ready", "/metrics"])
 
 /** The path of a request's target, as the router sees it. */
-export const pathOf = (target: string): string => target.split(/[?#;]/, 1)[0] ?? target
+export const pathOf = (target: string): string => {
+  const end = target.search(/[?#;]/)
+  return end === -1 ? target : target.slice(0, end)
+}
 
 export const allowedMethods = (path: string): ReadonlyArray<string> | undefined => {
   const route = routeOf(path)

@@ -81,23 +81,19 @@ export class Transport extends Context.Service<
 >()("ai-ticket/services/backends/Transport") {
   static readonly layer = Layer.sync(Transport, () => {
     /** Told once: reading a URL for each call would cost more than the rest of it here. */
-    const known = new WeakMap<Target, Http.RequestOptions>()
+    const known = new WeakMap<Target, Place>()
     const begin: Begin = ({ headers, method, path, target }, text) => {
       let place = known.get(target)
       if (place === undefined) {
         place = placeOf(target)
         known.set(target, place)
       }
-      const options = {
-        ...place,
+      return place.request({
+        ...place.options,
         method,
         path: place.path + path,
-        headers:
-          text === undefined
-            ? headers
-            : { ...headers, "content-type": "application/json", "content-length": Buffer.byteLength(text) }
-      }
-      return place.protocol === "https:" ? Https.request(options) : Http.request(options)
+        headers: fieldsOf(place.host, headers, text)
+      })
     }
     return Transport.of({
       call: (call) => exchange(call, begin, readWhole),
@@ -121,8 +117,15 @@ export class Transport extends Context.Service<
 }
 
 /** What all calls to a target have in common. */
-const placeOf = ({ base, connectMillis = usualConnectMillis }: Target): Http.RequestOptions => {
-  const { hostname, pathname, port, protocol } = new URL(base)
+interface Place {
+  readonly request: (options: Http.RequestOptions) => Http.ClientRequest
+  readonly options: Http.RequestOptions
+  readonly host: string
+  readonly path: string
+}
+
+const placeOf = ({ base, connectMillis = usualConnectMillis }: Target): Place => {
+  const { host: named, hostname, pathname, port, protocol } = new URL(base)
   const host = hostname.replace(/^\[|\]$/g, "")
   const secure = protocol === "https:"
   const to = { host, port: port === "" ? (secure ? 443 : 80) : Number(port), noDelay: true }
@@ -136,11 +139,25 @@ const placeOf = ({ base, connectMillis = usualConnectMillis }: Target): Http.Req
     })
   }
   return {
-    ...{ protocol, hostname: host, path: pathname.replace(/\/+$/, "") },
-    ...(port === "" ? {} : { port }),
-    // Node's agents would take a tenth of a request's time to keep account of what is never kept.
-    createConnection: () => inTime(secure ? connectSafely() : Net.connect(to), connectMillis)
+    request: secure ? Https.request : Http.request,
+    host: named,
+    path: pathname.replace(/\/+$/, ""),
+    options: {
+      protocol,
+      // Node's agents would take a tenth of a request's time to keep account of what is never kept.
+      createConnection: () => inTime(secure ? connectSafely() : Net.connect(to), connectMillis)
+    }
   }
+}
+
+/** A list, which Node writes as it is: from an object it would make one of its own first. */
+const fieldsOf = (host: string, headers: Call["headers"], text: string | undefined): Array<string> => {
+  const fields = ["Host", host, "Connection", "close"]
+  for (const name in headers) fields.push(name, headers[name] ?? "")
+  if (text !== undefined) {
+    fields.push("Content-Type", "application/json", "Content-Length", String(Buffer.byteLength(text)))
+  }
+  return fields
 }
 
 /** Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes. */

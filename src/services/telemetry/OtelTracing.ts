@@ -45,10 +45,10 @@ export const makeTracing = ({ ids, propagators, sampler, tellsContent, tracer }:
         ? propagator.extract(Otel.ROOT_CONTEXT, headers, Otel.defaultTextMapGetter)
         : Otel.ROOT_CONTEXT
       // Under load this is most of them, and what the SDK makes of one costs more than all the rest here.
-      if (!carries && isLeftOut(sampler, traceId, name)) return new Untold(traceId, ownHeaders)
+      if (!carries && isLeftOut(sampler, traceId)) return new Untold(traceId, ownHeaders)
       const now = steadyTime(clock)
       ids.traceId = traceId
-      const span = tracer.startSpan(name, { kind: Otel.SpanKind.SERVER, startTime: now() }, parent)
+      const span = tracer.startSpan(name(), { kind: Otel.SpanKind.SERVER, startTime: now() }, parent)
       const context = Otel.trace.setSpan(parent, span)
       const { traceFlags, ...known } = span.spanContext()
       if ((traceFlags & Otel.TraceFlags.SAMPLED) === 0) return new Untold(known.traceId, () => headersOf(context))
@@ -64,8 +64,9 @@ export const makeTraceIds = () => {
   return ids
 }
 
-const isLeftOut = (sampler: Sampler, traceId: string, name: string): boolean =>
-  sampler.shouldSample(Otel.ROOT_CONTEXT, traceId, name, Otel.SpanKind.SERVER, {}, []).decision ===
+/** None of the samplers that can be set asks for a name. */
+const isLeftOut = (sampler: Sampler, traceId: string): boolean =>
+  sampler.shouldSample(Otel.ROOT_CONTEXT, traceId, "", Otel.SpanKind.SERVER, {}, []).decision ===
   SamplingDecision.NOT_RECORD
 
 /** What all spans that are told have in common. */

@@ -33,7 +33,8 @@ export interface Tracing {
   readonly begin: (
     headers: Readonly<Record<string, string | undefined>>,
     options: {
-      readonly name: string
+      /** Asked for where the story is told. */
+      readonly name: () => string
       readonly clock: Clock.Clock
       /** 32 hexadecimal digits: the trace's id, unless the header has one. */
       readonly traceId: string
