@@ -65,24 +65,26 @@ const countResponses = (server: Server): OpenResponses["Service"] => {
     if (open === 0) settled.openUnsafe()
   }
   /** By connection: what is behind another answer when its connection is cut off never hears of it. */
-  const openAt = new WeakMap<Socket, Set<ServerResponse>>()
+  const openAt = new WeakMap<Socket, { open: number }>()
   server.on("connection", (socket) => {
-    const here = new Set<ServerResponse>()
+    const here = { open: 0 }
     openAt.set(socket, here)
     socket.once("close", () => {
       openAt.delete(socket)
-      closed(here.size)
-      here.clear()
+      closed(here.open)
+      here.open = 0
     })
   })
   onEveryRequest(server, ({ socket }, response) => {
     const here = openAt.get(socket)
     if (here === undefined) return
-    here.add(response)
+    here.open += 1
     open += 1
     settled.closeUnsafe()
     response.once("close", () => {
-      if (here.delete(response)) closed(1)
+      if (here.open === 0) return
+      here.open -= 1
+      closed(1)
     })
   })
   return { settled: settled.await }

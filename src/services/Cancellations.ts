@@ -2,6 +2,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Cancelled } from "../domain/Failure.ts"
+import { Bag } from "./Bag.ts"
 import type { Ending } from "./Ending.ts"
 import { Fellows } from "./workers/Fellows.ts"
 
@@ -27,25 +28,16 @@ export class Cancellations extends Context.Service<
   static readonly layer = Layer.effect(
     Cancellations,
     Effect.map(Fellows, (fellows) => {
-      const inHand = new Map<string, Set<(error: Cancelled) => void>>()
-      const nameOf = ({ id, owner }: RequestName) => `${owner}\n${id}`
-      const cancelHere = (request: RequestName): boolean => {
-        const ends = inHand.get(nameOf(request))
-        if (ends === undefined) return false
-        for (const end of ends) end(new Cancelled())
-        return true
+      const inHand = new Bag<RequestName & { readonly end: (error: Cancelled) => void }>()
+      // Cancelling is rare: it may look at all that is in hand.
+      const cancelHere = ({ id, owner }: RequestName): boolean => {
+        const named = inHand.values().filter((request) => request.id === id && request.owner === owner)
+        for (const { end } of named) end(new Cancelled())
+        return named.length > 0
       }
       fellows?.answer("cancel", (request) => Effect.sync(() => cancelHere(request)))
       return Cancellations.of({
-        endingOf: (request) => (end) => {
-          const name = nameOf(request)
-          const ends = inHand.get(name) ?? new Set()
-          inHand.set(name, ends.add(end))
-          return () => {
-            ends.delete(end)
-            if (ends.size === 0 && inHand.get(name) === ends) inHand.delete(name)
-          }
-        },
+        endingOf: (request) => (end) => inHand.add({ ...request, end }),
         cancel: (request) =>
           Effect.suspend(() => {
             const here = cancelHere(request)

@@ -4,6 +4,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import { counted } from "../domain/Counted.ts"
 import { ShuttingDown } from "../domain/Failure.ts"
+import { Bag } from "./Bag.ts"
 import type { Ending } from "./Ending.ts"
 import { Settings } from "./Settings.ts"
 import { Fellows } from "./workers/Fellows.ts"
@@ -33,7 +34,7 @@ export class Lifecycle extends Context.Service<
     Effect.gen(function* () {
       const { shutdownGraceSeconds } = yield* Settings
       const idle = yield* Latch.make(true)
-      const told = new Set<(error: ShuttingDown) => void>()
+      const told = new Bag<(error: ShuttingDown) => void>()
       let draining = false
       let retired = false
       let cancelled = false
@@ -41,14 +42,14 @@ export class Lifecycle extends Context.Service<
 
       /** The end of the grace period; whoever asks after it is told at once. */
       const ending: Ending<ShuttingDown> = (end) => {
-        if (cancelled) end(new ShuttingDown())
-        else told.add(end)
-        return () => told.delete(end)
+        if (!cancelled) return told.add(end)
+        end(new ShuttingDown())
+        return () => {}
       }
 
       const cancel = Effect.sync(() => {
         cancelled = true
-        for (const end of told) end(new ShuttingDown())
+        for (const end of told.values()) end(new ShuttingDown())
       })
 
       const leave = () => {

@@ -16,27 +16,20 @@ export interface Timer {
 export const makeTimer = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const woken = yield* Latch.make(false)
-  /** Moments in order, and who is called at each. */
-  const moments: Array<number> = []
-  const calls = new Map<number, Set<() => void>>()
+  /** In the order of their moments; in a list, for the reason that `Bag` has. */
+  const calls: Array<Due> = []
   let sleepsUntil = Number.POSITIVE_INFINITY
 
-  const remove = (moment: number) => {
-    calls.delete(moment)
-    moments.splice(placeOf(moments, moment), 1)
-  }
-
   const callDue = () => {
-    for (let [next] = moments; next !== undefined && next <= millisOf(clock); [next] = moments) {
-      const due = calls.get(next) ?? []
-      remove(next)
-      for (const call of due) call()
+    for (let [next] = calls; next !== undefined && next.moment <= millisOf(clock); [next] = calls) {
+      calls.shift()
+      next.call()
     }
   }
 
   const sleep = Effect.suspend(() => {
     woken.closeUnsafe()
-    sleepsUntil = moments[0] ?? Number.POSITIVE_INFINITY
+    sleepsUntil = calls[0]?.moment ?? Number.POSITIVE_INFINITY
     if (sleepsUntil === Number.POSITIVE_INFINITY) return woken.await
     return Effect.raceFirst(Effect.sleep(Math.max(0, sleepsUntil - millisOf(clock))), woken.await)
   })
@@ -48,32 +41,41 @@ export const makeTimer = Effect.gen(function* () {
         call()
         return () => {}
       }
-      let due = calls.get(moment)
-      if (due === undefined) {
-        due = new Set()
-        calls.set(moment, due)
-        moments.splice(placeOf(moments, moment), 0, moment)
-      }
-      due.add(call)
+      const due = { moment, call }
+      calls.splice(placeAfter(calls, moment), 0, due)
       // A sleep that ends too early does no harm: only one that would end too late is cut short.
       if (moment < sleepsUntil) woken.openUnsafe()
       return () => {
-        due.delete(call)
-        if (due.size === 0 && calls.get(moment) === due) remove(moment)
+        const place = placeOf(calls, due)
+        if (place !== undefined) calls.splice(place, 1)
       }
     }
   } satisfies Timer
 })
 
-/** Where a moment stands, or belongs, among the ordered. Most are the latest: the search begins there. */
-const placeOf = (moments: ReadonlyArray<number>, moment: number): number => {
-  if (moments.length === 0 || moment > (moments.at(-1) ?? 0)) return moments.length
+/** Who is called, and when. */
+interface Due {
+  readonly moment: number
+  readonly call: () => void
+}
+
+/** Behind all that are due by then. Most come last: the search begins there. */
+const placeAfter = (calls: ReadonlyArray<Due>, moment: number): number => {
+  if (moment >= (calls.at(-1)?.moment ?? 0)) return calls.length
   let low = 0
-  let high = moments.length - 1
+  let high = calls.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((moments[middle] ?? 0) < moment) low = middle + 1
+    if ((calls[middle]?.moment ?? 0) <= moment) low = middle + 1
     else high = middle
   }
   return low
+}
+
+/** Where one is that has not been called yet. */
+const placeOf = (calls: ReadonlyArray<Due>, due: Due): number | undefined => {
+  for (let place = placeAfter(calls, due.moment) - 1; calls[place]?.moment === due.moment; place--) {
+    if (calls[place] === due) return place
+  }
+  return undefined
 }
