@@ -1,3 +1,4 @@
+import { chmodSync, lstatSync, readFileSync, statSync, symlinkSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { bodyFor } from "../../src/domain/Failure.ts"
@@ -68,6 +69,22 @@ describe.concurrent("ai-ticket batch --resume", () => {
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(ids(files), [0, 1, 2, 3])
       assert.deepStrictEqual(asked(service), [1, 2, 3])
+    })
+  )
+
+  it.live("keeps who may read the output, and the place that a link leads to, with --retry-failed", () =>
+    Effect.gen(function* () {
+      const service = yield* serviceDouble()
+      const files = yield* batchFiles(...events(2))
+      const kept = `${files.output}.kept`
+      symlinkSync(kept, files.output)
+      files.writeOutput(failed(1) + ok(0))
+      chmodSync(kept, 0o600)
+      assert.strictEqual((yield* run(files, service, "--resume", "--retry-failed")).code, 0)
+      assert.deepStrictEqual(ids(files), [0, 1])
+      assert.isTrue(lstatSync(files.output).isSymbolicLink())
+      assert.strictEqual(readFileSync(kept, "utf8"), files.written())
+      assert.strictEqual(statSync(kept).mode & 0o777, 0o600)
     })
   )
 

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import type * as PlatformError from "effect/PlatformError"
 import * as Stream from "effect/Stream"
@@ -75,9 +76,15 @@ const count = (counts: Map<string, Record<EventOutcome, number>>, key: string, o
   counts.set(key, counted)
 }
 
-/** Puts a file without them in the place of the one with them, so that there is one or the other, whatever happens. */
-const takeFailedOut = Effect.fnUntraced(function* (path: string) {
+/**
+ * Puts a file without them in the place of the one with them, so that there is one or the other, whatever happens. It is
+ * read by nobody who might not read the other: the results are the texts of somebody.
+ */
+const takeFailedOut = Effect.fnUntraced(function* (output: string) {
   const files = yield* FileSystem.FileSystem
+  // In the place that a link leads to, and not in that of the link.
+  const path = yield* Effect.mapError(files.realPath(output), unusable(output))
+  const mode = (yield* Effect.mapError(files.stat(path), unusable(path))).mode & 0o777
   const copy = `${path}.resumed`
   const kept = Stream.flatMap(linesOf(path), (line) => {
     const result = readResultLine(line)
@@ -85,10 +92,15 @@ const takeFailedOut = Effect.fnUntraced(function* (path: string) {
       ? Stream.make(line.bytes ?? new Uint8Array(0), lineFeed)
       : Stream.empty
   })
-  yield* Stream.run(kept, files.sink(copy)).pipe(
-    Effect.catchTag("PlatformError", (error) => Effect.fail(unusable(copy)(error)))
+  // One that an earlier run has left behind.
+  const forget = Effect.ignore(files.remove(copy, { force: true }))
+  yield* forget
+  yield* Stream.run(kept, files.sink(copy, { flag: "wx", mode })).pipe(
+    Effect.andThen(files.chmod(copy, mode)),
+    Effect.catchTag("PlatformError", (error) => Effect.fail(unusable(copy)(error))),
+    Effect.andThen(Effect.mapError(files.rename(copy, path), unusable(path))),
+    Effect.onExit((exit) => (Exit.isFailure(exit) ? forget : Effect.void))
   )
-  yield* Effect.mapError(files.rename(copy, path), unusable(path))
 })
 
 const lineFeed = Uint8Array.of(0x0a)
