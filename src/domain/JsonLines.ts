@@ -15,6 +15,8 @@ export interface LineSplitter {
   readonly push: (piece: Uint8Array) => ReadonlyArray<Line>
   /** The last line, if the text didn't end with a line feed. */
   readonly end: () => ReadonlyArray<Line>
+  /** How many bytes have come so far of over-long lines, of which nothing is kept. */
+  readonly passedOver: () => number
 }
 
 const lineFeed = 0x0a
@@ -27,15 +29,19 @@ export interface SplitterOptions {
 export const makeLineSplitter = (limitBytes: number, { blankRuns = false }: SplitterOptions = {}): LineSplitter => {
   let parts: Array<Uint8Array> = []
   let size = 0
+  let passedOver = 0
 
   const add = (part: Uint8Array) => {
+    const kept = size > limitBytes ? 0 : size
     size += part.length
-    if (size > limitBytes) parts = []
-    else parts.push(part)
+    if (size <= limitBytes) return void parts.push(part)
+    passedOver += kept + part.length
+    parts = []
   }
 
   const finish = (feed: number): Line => {
     const bytes = size > limitBytes ? undefined : joined(parts, size)
+    if (bytes === undefined) passedOver += feed
     const line = { bytes, size: size + feed }
     parts = []
     size = 0
@@ -61,7 +67,8 @@ export const makeLineSplitter = (limitBytes: number, { blankRuns = false }: Spli
       if (from < piece.length) add(piece.subarray(from))
       return lines
     },
-    end: () => (size === 0 ? [] : [finish(0)])
+    end: () => (size === 0 ? [] : [finish(0)]),
+    passedOver: () => passedOver
   }
 }
 

@@ -58,7 +58,11 @@ export class BodyLines extends Context.Service<
             held.bytes += bytes
             return room.take(beyondBuffers(held.bytes) - before)
           },
-          hold: (line: Line): HeldLine => ({ line, release: () => give(held, line.size) })
+          give: (bytes: number) => give(held, bytes),
+          hold: (line: Line): HeldLine => ({
+            line,
+            release: () => give(held, line.bytes === undefined ? 0 : line.size)
+          })
         })
       )
       const give = (held: { bytes: number }, bytes: number) => {
@@ -73,8 +77,14 @@ export class BodyLines extends Context.Service<
             Effect.gen(function* () {
               const incoming = NodeHttpServerRequest.toIncomingMessage(request)
               yield* passOverOverdue(incoming)
-              const { hold, take } = yield* holding
+              const { give, hold, take } = yield* holding
               const splitter = makeLineSplitter(maxBodyBytes, { blankRuns: true })
+              const split = (piece: Uint8Array): ReadonlyArray<Line> => {
+                const before = splitter.passedOver()
+                const lines = splitter.push(piece)
+                give(splitter.passedOver() - before)
+                return lines
+              }
               const pull = yield* Stream.toPull(request.stream)
               const pieces = pull.pipe(
                 Effect.mapError((error) => (Cause.isDone(error) ? error : unreadable)),
@@ -92,7 +102,7 @@ export class BodyLines extends Context.Service<
                     Effect.flatMap((received) => {
                       const fits = received.map(({ length }) => take(length)).every((fitted) => fitted)
                       if (!fits) return Effect.fail(noRoom)
-                      const lines = received.flatMap(splitter.push).map(hold)
+                      const lines = received.flatMap(split).map(hold)
                       return Arr.isArrayNonEmpty(lines) ? Effect.succeed(lines) : linesBy(due)
                     }),
                     Pull.catchDone(() => {

@@ -38,6 +38,25 @@ describe("lines of a text that comes in pieces", () => {
     }
   )
 
+  it.prop(
+    "are kept but for those over the limit, whose bytes are counted as they come",
+    { parts: Text, piece: Cut, limit: Cut },
+    ({ limit, parts, piece }) => {
+      const splitter = makeLineSplitter(limit)
+      const bytes = bytesOf(parts.join(""))
+      let come = 0
+      let kept = 0
+      for (let at = 0; at < bytes.length; at += piece) {
+        const part = bytes.subarray(at, at + piece)
+        come += part.length
+        for (const line of splitter.push(part)) if (line.bytes !== undefined) kept += line.size
+        assert.isAtMost(come - kept - splitter.passedOver(), limit)
+      }
+      for (const line of splitter.end()) if (line.bytes !== undefined) kept += line.size
+      assert.strictEqual(kept + splitter.passedOver(), bytes.length)
+    }
+  )
+
   it("are blank with nothing but white space on them", () => {
     assert.deepStrictEqual(linesOf("\n \t\r\n{}\n\n ", 100, 100).map(isBlank), [true, true, false, true, true])
     assert.deepStrictEqual(linesOf("          \n", 5, 100).map(isBlank), [false])

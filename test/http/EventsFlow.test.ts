@@ -182,6 +182,14 @@ describe.concurrent("a batch over HTTP", { timeout: 20_000 }, () => {
     })
   )
 
+  it.live("takes no room for a line of which nothing is kept, however long it is", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startService({ AI_TICKET_MAX_BODY_BYTES: "100000" })
+      const client = yield* sendBatch(url, [...events(1, "x".repeat(10_000_000)), ...events(1)])
+      assert.deepStrictEqual(codes(client.lines()), ["payload_too_large", undefined])
+    })
+  )
+
   it.live("gives each event the time that is asked for, and not all of them together", () =>
     Effect.gen(function* () {
       const { backend, url } = yield* startService({})
