@@ -25,11 +25,19 @@ const interval = "1 second"
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const { configFile, lookup } = yield* Settings
-    if (configFile === undefined) return
-    const files = yield* FileSystem.FileSystem
-    const backends = yield* Backends
     const requests = yield* ReloadRequests
     const { variable } = definitions.configFile
+    /** From the beginning on: a SIGHUP that nobody listens for ends the process, and with it what is in hand. */
+    const whenAsked = <E, R>(load: Effect.Effect<void, E, R>) =>
+      Effect.forkScoped(
+        Stream.runForEach(requests, () => load),
+        { startImmediately: true }
+      )
+    if (configFile === undefined) {
+      return yield* whenAsked(Effect.logInfo(`There is nothing to read again: ${variable} is not set`))
+    }
+    const files = yield* FileSystem.FileSystem
+    const backends = yield* Backends
     let seen = yield* Effect.orElseSucceed(files.readFileString(configFile), () => "")
 
     const load = (asked: boolean) =>
@@ -49,6 +57,6 @@ export const layer = Layer.effectDiscard(
       )
 
     yield* Effect.forkScoped(Effect.schedule(load(false), Schedule.spaced(interval)))
-    yield* Effect.forkScoped(Stream.runForEach(requests, () => load(true)))
+    return yield* whenAsked(load(true))
   })
 )
