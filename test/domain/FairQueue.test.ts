@@ -40,6 +40,45 @@ describe("FairQueue", () => {
     assert.deepStrictEqual(order(queue).slice(0, 4).sort(), ["a3", "a4", "b1", "b2"])
   })
 
+  it("starves nobody for a client that has but one waiting, and another as soon as that goes", () => {
+    const queue = queueOf(...Array.from({ length: 20 }, (_, at) => of("a", `a${at}`)), of("b", "b"))
+    const served = Array.from({ length: 20 }, () => {
+      const next = queue.next(anybody)
+      if (next?.client === "b") queue.add(of("b", "b"))
+      return next?.client
+    })
+    assert.strictEqual(served.filter((client) => client === "a").length, 10)
+  })
+
+  it("forgets nothing that a client has had when its others leave", () => {
+    const queue = queueOf(...Array.from({ length: 20 }, (_, at) => of("a", `a${at}`)))
+    const served = Array.from({ length: 20 }, () => {
+      for (const name of ["b1", "b2"]) queue.add(of("b", name))
+      const next = queue.next(anybody)
+      for (const entry of queue.entries()) if (entry.client === "b") queue.remove(entry)
+      return next?.client
+    })
+    assert.isAtLeast(served.filter((client) => client === "a").length, 9)
+  })
+
+  it("starves nobody for clients that are new each time", () => {
+    const queue = queueOf(...Array.from({ length: 20 }, (_, at) => of("a", `a${at}`)), of("b0", "b0"))
+    const served = Array.from({ length: 20 }, (_, at) => {
+      const next = queue.next(anybody)
+      if (next?.client !== "a") queue.add(of(`b${at + 1}`, `b${at + 1}`))
+      return next?.client
+    })
+    assert.isAtLeast(served.filter((client) => client === "a").length, 9)
+  })
+
+  it("has no newcomer wait longer for others having been served elsewhere", () => {
+    const stuck = Array.from({ length: 9 }, (_, at) => of("a", `a${at}`))
+    const queue = queueOf(...stuck, ...Array.from({ length: 99 }, (_, at) => of("b", `b${at}`)))
+    for (let turn = 0; turn < 90; turn++) queue.next(({ client }) => client === "b")
+    queue.add(of("c", "c"))
+    assert.include(order(queue).slice(0, 2), "c")
+  })
+
   it("lets a client's urgent requests go first, and counts them for less", () => {
     const own = queueOf(of("a", "low", "low"), of("a", "normal"), of("a", "high", "high"), of("a", "also high", "high"))
     assert.deepStrictEqual(order(own), ["high", "also high", "normal", "low"])
