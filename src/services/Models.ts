@@ -30,12 +30,18 @@ export class Models extends Context.Service<
         const [first] = told
         const lists = told.filter(Result.isSuccess).map(({ success }) => success)
         if (lists.length === 0 && first !== undefined) return yield* Effect.fromResult(first)
-        const all = lists.flat()
-        return all.filter(({ id }, at) => all.findIndex((other) => other.id === id) === at)
+        return [...byId(lists.flat()).values()]
       })
       return Models.of({ list: withMonotonicTime(yield* Effect.cachedWithTTL(models, timeToLive)) })
     })
   )
+}
+
+/** The first of each name. A proxy lists thousands, and looking for each among all others could take minutes. */
+const byId = (models: ReadonlyArray<BackendModel>): ReadonlyMap<string, BackendModel> => {
+  const named = new Map<string, BackendModel>()
+  for (const model of models) if (!named.has(model.id)) named.set(model.id, model)
+  return named
 }
 
 /** A model that nobody claims belongs to whoever runs it. */

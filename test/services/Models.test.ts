@@ -46,6 +46,15 @@ describe("Models", () => {
     })
   )
 
+  it.effect("names each once, and is soon done with however many", () =>
+    Effect.gen(function* () {
+      const { backend, list } = yield* modelsAbove
+      const many = Array.from({ length: 150_000 }, (_, at) => ({ id: `m${at}`, ownedBy: "one" }))
+      backend.models = Effect.succeed([...many, { id: "m7", ownedBy: "another" }])
+      assert.deepStrictEqual(yield* list, many)
+    })
+  )
+
   it.effect("asks a backend that failed again after a second", () =>
     Effect.gen(function* () {
       const { backend, list } = yield* modelsAbove
