@@ -3,24 +3,27 @@ import { dialectStream } from "./DialectStream.ts"
 import type { Step } from "./ScriptedBackend.ts"
 import type { Surface } from "./Surfaces.ts"
 
+/** Of a surface, what tells how its backend is asked. */
+type Asked = Pick<Surface, "endpoint">
+
 /** A way for a backend's stream to go wrong, and the code that it is told with. */
 export interface BadStep {
   readonly name: string
   readonly code: ErrorCode
   /** What comes instead of, or after, the first `texts`. */
-  readonly step: (surface: Surface, texts: ReadonlyArray<string>) => Step
+  readonly step: (surface: Asked, texts: ReadonlyArray<string>) => Step
 }
 
 /** The events of these texts alone, without an end. */
-export const beginningOf = ({ endpoint }: Surface, texts: ReadonlyArray<string>): ReadonlyArray<string> =>
+export const beginningOf = ({ endpoint }: Asked, texts: ReadonlyArray<string>): ReadonlyArray<string> =>
   dialectStream("1.104", endpoint, [...texts, "never seen"]).slice(0, texts.length)
 
-const wholeOf = ({ endpoint }: Surface) => dialectStream("1.104", endpoint, ["too late"])
+const wholeOf = ({ endpoint }: Asked) => dialectStream("1.104", endpoint, ["too late"])
 
 /** After the texts, so many pieces, and then whatever else is wrong. */
 const then =
-  (pieces: (surface: Surface) => ReadonlyArray<string>, after: "end" | "reset" = "end") =>
-  (surface: Surface, texts: ReadonlyArray<string>): Step => ({
+  (pieces: (surface: Asked) => ReadonlyArray<string>, after: "end" | "reset" = "end") =>
+  (surface: Asked, texts: ReadonlyArray<string>): Step => ({
     pieces: [...beginningOf(surface, texts), ...pieces(surface)],
     after
   })

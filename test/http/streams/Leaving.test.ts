@@ -1,15 +1,14 @@
 import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { WaitingLine } from "../../../src/services/WaitingLine.ts"
 import { atRest } from "../../support/AtRest.ts"
 import { beginningOf } from "../../support/BadSteps.ts"
-import { countedFibers } from "../../support/CountedFibers.ts"
 import { dialectStream } from "../../support/DialectStream.ts"
 import { until } from "../../support/Http.ts"
-import { Running, startService } from "../../support/Running.ts"
+import { Fibers, nothingLeft, runningCounted } from "../../support/LeftBehind.ts"
+import { Running } from "../../support/Running.ts"
 import { postRaw } from "../../support/Sse.ts"
 import { openStream } from "../../support/StreamingClient.ts"
 import { type Surface, surfaces } from "../../support/Surfaces.ts"
@@ -18,36 +17,15 @@ import { eventually } from "../../support/TestService.ts"
 /** Milliseconds within which the backend must have heard. */
 const promptness = 250
 
-/** How many fibers run in the service. */
-class Fibers extends Context.Service<Fibers, { readonly running: () => number; readonly atRest: number }>()(
-  "ai-ticket/test/Fibers"
-) {}
-
-const service = Layer.effectContext(
-  Effect.gen(function* () {
-    const { counted, running } = countedFibers()
-    const started = yield* counted(startService())
-    // Whatever the first request leaves behind for those after it isn't a leak.
-    yield* postRaw(started.url, "/event", { content: "p", stream: true })
-    yield* atRest(started.context)
-    return Context.make(Running, started).pipe(Context.add(Fibers, { running, atRest: running() }))
-  })
-)
-
 /** Nothing is left behind, and the next one is served as if nothing had happened. */
 const assertAsBefore = Effect.fnUntraced(function* (surface: Surface) {
-  const { backend, context, url } = yield* Running
-  const fibers = yield* Fibers
-  const untouched = Effect.andThen(
-    atRest(context),
-    eventually(() => backend.openConnections() === 0 && fibers.running() === fibers.atRest)
-  )
-  yield* untouched
+  const { backend, url } = yield* Running
+  yield* nothingLeft
   const texts = ["still", " there"]
   backend.script({ [surface.endpoint]: [{ pieces: dialectStream("1.104", surface.endpoint, texts) }] })
   const { text } = yield* postRaw(url, surface.path, surface.request)
   assert.strictEqual(surface.masked(text), surface.whole(texts))
-  yield* untouched
+  yield* nothingLeft
 })
 
 /** Steps of the backend that a client can leave in the middle of, and when the client is there. */
@@ -77,7 +55,7 @@ const Leaver = Schema.Struct({
   stays: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))
 })
 
-layer(service, { excludeTestServices: true })("a client that leaves a stream", (it) => {
+layer(runningCounted, { excludeTestServices: true })("a client that leaves a stream", (it) => {
   for (const surface of surfaces) {
     it.effect.prop(
       `of ${surface.name} at any point stops its generation and leaves nothing behind`,
