@@ -5,8 +5,10 @@ import * as Schedule from "effect/Schedule"
 import { WaitingLine } from "../../src/services/WaitingLine.ts"
 import { batchClient, sendBatch } from "../support/BatchClient.ts"
 import { sendEvent, until } from "../support/Http.ts"
+import { rawConnection } from "../support/RawConnection.ts"
 import { startService } from "../support/Running.ts"
 import { settled } from "../support/Settled.ts"
+import { standingClock } from "../support/StandingClock.ts"
 import { eventually } from "../support/TestService.ts"
 
 const events = (count: number, content = "p") => Array.from({ length: count }, (_, id) => ({ id, content }))
@@ -66,15 +68,24 @@ describe.concurrent("a batch over HTTP", { timeout: 20_000 }, () => {
       `may take longer to send than a request: each line has the time that a body has ${JSON.stringify(headers)}`,
       () =>
         Effect.gen(function* () {
-          const { url } = yield* startService({ AI_TICKET_RECEIVE_TIMEOUT_SECONDS: "0.5" })
+          const { pass, seen } = yield* standingClock
+          const { url } = yield* seen(startService({ AI_TICKET_RECEIVE_TIMEOUT_SECONDS: "0.5" }))
           const client = yield* batchClient(url, { headers })
-          yield* Effect.repeat(
-            Effect.sync(() => client.write({ content: "p" })),
-            Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(15)])
+          // By Node's own time a request that began later, and hasn't come either, is overdue.
+          const later = yield* rawConnection(url)
+          later.write(
+            "POST /event HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
           )
+          const [overdue] = yield* later.receive(1)
+          assert.strictEqual(overdue?.status, 408)
+          for (let told = 1; told <= 4; told++) {
+            yield* pass("0.4 seconds")
+            client.write({ content: "p" })
+            yield* eventually(() => client.lines().length === told)
+          }
           client.end()
           const answer = yield* client.answer
-          assert.deepStrictEqual([answer.length, client.ending()], [16, "whole"])
+          assert.deepStrictEqual([answer.length, client.ending()], [4, "whole"])
           assert.deepStrictEqual(new Set(codes(answer)), new Set([undefined]))
         })
     )
