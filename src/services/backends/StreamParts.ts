@@ -74,9 +74,9 @@ export const readParts = (
       if (event.event === "error" || tellsAnError(json.success)) return end(told)
       const read = readEvent(json.success)
       if (Result.isFailure(read)) return end(shape)
-      // How KoboldCpp tells an error in its own kind of stream.
-      if (read.success.finishReason === "error") return end(told)
       const { finishReason: reason, text, toolCalls } = read.success
+      // How KoboldCpp tells an error in its own kind of stream.
+      if (reason === "error") return end(told)
       model ??= read.success.model
       usage = read.success.usage ?? usage
       spoke ||= toolCalls !== undefined || text.trim() !== ""
