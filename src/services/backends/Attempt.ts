@@ -13,7 +13,6 @@ import type { Endpoint } from "../InferenceBackend.ts"
 import { millisOf } from "../MonotonicClock.ts"
 import { spanIn, traced } from "../telemetry/Tracing.ts"
 import { Slot } from "../WaitingLine.ts"
-import { surely } from "./koboldcpp/KoboldCppAbort.ts"
 import type { BrokenCall, Call, OpenAnswer, Transport } from "./Transport.ts"
 import type { WireEndpoint } from "./Wire.ts"
 
@@ -121,3 +120,7 @@ export const isSuccess = (status: number): boolean => status >= 200 && status < 
 /** A connection that broke late left a generation behind; one that broke at once never started it. */
 export const mayGenerate = ({ reached }: BrokenCall, afterMillis: number): boolean =>
   reached && afterMillis > parsingMillis
+
+/** Runs a cleanup now; if the caller leaves meanwhile, it is done before the slot is given back. */
+export const surely = (cleanup: Effect.Effect<void>, slot: Scope.Closeable): Effect.Effect<void> =>
+  Effect.onInterrupt(cleanup, () => Scope.addFinalizer(slot, cleanup))

@@ -9,9 +9,10 @@ import { type AttemptParts, makeAttempt } from "../Attempt.ts"
 import { makeModels } from "../ModelList.ts"
 import { makeBegin } from "../StreamAttempt.ts"
 import { Transport } from "../Transport.ts"
-import { readPerfQueue, type WireEndpoint, wireEndpoints } from "../Wire.ts"
+import type { WireEndpoint } from "../Wire.ts"
 import { makeAbort } from "./KoboldCppAbort.ts"
 import { makeFacts } from "./KoboldCppFacts.ts"
+import { readPerfQueue, wireEndpoints } from "./KoboldCppWire.ts"
 
 /** How long a status call may take: KoboldCpp answers at once, busy or not. */
 const statusTimeout = "2 seconds"

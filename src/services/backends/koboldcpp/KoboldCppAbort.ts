@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
 import { Metrics } from "../../Metrics.ts"
 import { attribute, spanName } from "../../telemetry/Names.ts"
 import { type Span, spanIn } from "../../telemetry/Tracing.ts"
@@ -69,7 +68,3 @@ const readJson = <A>(schema: Schema.ConstraintCodec<A, unknown>) => {
   const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema))
   return ({ text }: Answer) => decode(text)
 }
-
-/** Runs a cleanup now; if the caller leaves meanwhile, it is done before the slot is given back. */
-export const surely = (cleanup: Effect.Effect<void>, slot: Scope.Closeable): Effect.Effect<void> =>
-  Effect.onInterrupt(cleanup, () => Scope.addFinalizer(slot, cleanup))

@@ -1,23 +1,24 @@
 import type { GenerationRequest } from "../../../domain/Generation.ts"
 import type { JsonObject } from "../../../domain/Prompt.ts"
-import { chatEndpoint, completionEndpoint, type WireEndpoint } from "../Wire.ts"
+import { chatFormat, completionFormat } from "../OpenAiWire.ts"
+import type { WireEndpoint, WireFormat } from "../Wire.ts"
 
 /**
  * The two endpoints of OpenAI's protocol, below a URL that ends in its version. Servers differ in what they make of a
  * missing model, so that a configured one stands in every request.
  */
 export const endpointsAt = (model: string | undefined): readonly [WireEndpoint, WireEndpoint] => [
-  at("/chat/completions", { ...chatEndpoint, body: (request) => withModel(chatEndpoint.body(request), model) }),
+  at("/chat/completions", { ...chatFormat, body: (request) => withModel(chatFormat.body(request), model) }),
   at("/completions", {
-    ...completionEndpoint,
+    ...completionFormat,
     body: (request) =>
-      withModel(request._tag === "Native" ? fromNative(request) : completionEndpoint.body(request), model)
+      withModel(request._tag === "Native" ? fromNative(request) : completionFormat.body(request), model)
   })
 ]
 
 /** Usage in streams is told only to those who ask for it, and costs nothing. */
-const at = (path: string, wire: WireEndpoint): WireEndpoint => ({
-  ...wire,
+const at = (path: string, format: WireFormat): WireEndpoint => ({
+  ...format,
   path,
   streamPath: path,
   streamFields: { stream_options: { include_usage: true } }
