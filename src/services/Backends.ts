@@ -95,7 +95,21 @@ export class Backends extends Context.Service<
           else named.set(name, count)
           return count
         }
+        /** Those that are let go of, until the last request is done with them. */
+        const leaving = new Set<Lane>()
         let opened = 0
+
+        /** What is in hand at a server takes its slots, whatever its settings have become meanwhile. */
+        const loadOf = (
+          { name, url }: InferenceBackend,
+          shape: { readonly slots: number; readonly weight: number }
+        ) => {
+          const before = [...leaving, ...held.keys()].findLast(
+            ({ backend }) => backend.name === name && backend.url !== undefined && backend.url === url
+          )
+          before?.load.reshape(shape)
+          return before?.load ?? makeLaneLoad(shape)
+        }
 
         const open = Effect.fnUntraced(function* (options: LaneOptions) {
           const { answerMillis, backend, fingerprint, probeMillis, slots, tier = 1, weight = 1 } = options
@@ -113,7 +127,7 @@ export class Backends extends Context.Service<
             turned: PubSub.publish(ticks, undefined)
           })
           const breaker = yield* Scope.provide(made, scope)
-          const load = makeLaneLoad({ slots, weight })
+          const load = loadOf(backend, { slots, weight })
           const lane: Lane = { backend, breaker, health, load, slots, tier, weight, answerMillis }
           const probing =
             probeMillis === undefined
@@ -134,20 +148,17 @@ export class Backends extends Context.Service<
         /** Lets go of a lane when nobody uses it any more. */
         const retire = (lane: Lane, { probing, scope }: Held) => {
           held.delete(lane)
+          leaving.add(lane)
           // Nobody asks for its health any more.
           const over = Effect.andThen(
             probing === undefined ? Effect.void : Fiber.interrupt(probing),
             lane.load.idle.await
           )
-          return over.pipe(
-            Effect.andThen(Scope.close(scope, Exit.void)),
-            Effect.andThen(
-              Effect.sync(() => {
-                if (countNamed(lane.backend.name, -1) === 0) metrics.forget(lane.backend.name)
-              })
-            ),
-            Effect.forkIn(outer)
-          )
+          const gone = Effect.sync(() => {
+            leaving.delete(lane)
+            if (countNamed(lane.backend.name, -1) === 0) metrics.forget(lane.backend.name)
+          })
+          return over.pipe(Effect.andThen(Scope.close(scope, Exit.void)), Effect.ensuring(gone), Effect.forkIn(outer))
         }
 
         const lanesOf = Effect.fnUntraced(function* ({ lanes: [first, ...rest] }: Plan) {

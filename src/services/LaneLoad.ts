@@ -14,6 +14,13 @@ export interface LaneLoad {
   readonly cost: () => number
   /** Open while nobody uses it. */
   readonly idle: Latch.Latch
+  /** Goes on with what it is fit for now. */
+  readonly reshape: (shape: Shape) => void
+}
+
+interface Shape {
+  readonly slots: number
+  readonly weight: number
 }
 
 /** How much the latest request counts in the average: the last ten make nine tenths of it. */
@@ -23,13 +30,17 @@ const latestWeight = 0.2
 const firstGuessMillis = 1000
 
 /** What a backend is fit for, as it is when it is asked for. */
-export const makeLaneLoad = (shape: { readonly slots: number; readonly weight: number }): LaneLoad => {
+export const makeLaneLoad = (initial: Shape): LaneLoad => {
+  let shape = initial
   const idle = Latch.makeUnsafe(true)
   let inUse = 0
   let average: number | undefined
   const serviceMillis = () => average ?? firstGuessMillis
   return {
     idle,
+    reshape: (next) => {
+      shape = next
+    },
     serviceMillis,
     inUse: () => inUse,
     taken: () => {

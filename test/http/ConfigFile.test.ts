@@ -174,6 +174,25 @@ describe("a file of backends", () => {
     })
   )
 
+  it.live("that says something else of a busy backend gives it no more than its slots", () =>
+    Effect.gen(function* () {
+      const { entry, one, path, write } = yield* setUp
+      write(`backends:\n${entry("one", one.url)}`)
+      const service = yield* testService({ AI_TICKET_CONFIG: path })
+      one.script({ chat: [{ hang: true }, {}] })
+      const inFlight = yield* Effect.forkChild(answeredBy(service.url))
+      yield* eventually(() => one.calls.length === 1)
+      write(`backends:\n${entry("one", one.url, "    weight: 2\n")}`)
+      yield* eventually(() => service.lines.some((line) => line.includes("was read again: 1 backend")))
+      const waiting = yield* Effect.forkChild(answeredBy(service.url))
+      const ready = Effect.map(send(service.url, { path: "/ready" }), ({ text }) => text)
+      yield* until(ready, (text) => text.includes('"waiting":1') || one.calls.length > 1)
+      assert.strictEqual(one.calls.length, 1)
+      one.release()
+      assert.deepStrictEqual([yield* Fiber.join(inFlight), yield* Fiber.join(waiting)], ["one", "one"])
+    })
+  )
+
   it.live("changes nothing when it can't be used, and the log says why", () =>
     Effect.gen(function* () {
       const { entry, one, path, write } = yield* setUp
