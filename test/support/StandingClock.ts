@@ -18,6 +18,7 @@ export interface StandingClock {
 export const standingClock = Effect.gen(function* () {
   const live = yield* Clock.Clock
   const standing = yield* TestClock.make({ warningDelay: "1 hour" })
+  yield* standing.setTime(yield* Clock.currentTimeMillis)
   let stands = true
   const clock: Clock.Clock = {
     ...standing,
