@@ -56,6 +56,7 @@ export const askingFlags = {
   )
 }
 
+/** Where the service is asked, by whom, and how long it may take. */
 export interface Asking {
   readonly serverUrl: string
   readonly token: Option.Option<Redacted.Redacted>

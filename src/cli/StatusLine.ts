@@ -8,6 +8,7 @@ import { monotonicMillis } from "../services/MonotonicClock.ts"
 /** What a terminal echoes of Ctrl-C, at the end of the line. */
 const echo = "^C"
 
+/** What is told while something is waited for, and how often. */
 export interface StatusLine<R> {
   readonly every: Duration.Input
   /** What there is to say after so many milliseconds. It must be printable and fit into a row. */

@@ -51,10 +51,12 @@ const html = (status: number, body: string): Answer =>
 /** For a client that has left. */
 export const nobody: Answer = { _tag: "HangUp" }
 
+/** No password, or a wrong one. */
 export const unauthorized = jsonError(401, {
   detail: { error: "Unauthorized", msg: "Authentication key is missing or invalid.", type: "unauthorized" }
 })
 
+/** A path that isn't there, which a POST is told without a word. */
 export const unknownPost = html(404, "")
 
 export const unknownGet = (dialect: Dialect): Answer =>
@@ -75,6 +77,7 @@ export const emptyOk: Answer = send({
   sized: false
 })
 
+/** `PUT`, `PATCH`, `DELETE` and their like, whatever they are asked about. */
 export const unsupportedMethod = (method: string): Answer =>
   html(
     501,

@@ -13,6 +13,7 @@ export interface ErrorAnswers {
   readonly status: (status: number) => Answer.Answer
 }
 
+/** How a server of that dialect says no. */
 export const errorsOf = (dialect: Dialect): ErrorAnswers => (dialect === "openai" ? openAi : koboldCpp)
 
 const busy = Answer.jsonError(503, {

@@ -48,6 +48,7 @@ export interface TurnEnd {
 export const paceOf = ({ tokensPerSecond }: SimulatorOptions): number =>
   tokensPerSecond === 0 ? Number.POSITIVE_INFINITY : tokensPerSecond
 
+/** A request's turn at the model, with all that will be said in it, before it begins. */
 export const makeTurn = (id: number, request: GenerationRequest, options: SimulatorOptions): Turn => {
   const plan = planText(request)
   return {

@@ -9,6 +9,7 @@ export interface Greeting {
   readonly server: string
 }
 
+/** What every answer of a server of that dialect begins with. */
 export const greetingOf = (dialect: Dialect): Greeting => greetings[dialect]
 
 const greetings: Readonly<Record<Dialect, Greeting>> = {

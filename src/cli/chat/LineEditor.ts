@@ -13,6 +13,7 @@ export type Entered =
   /** Ctrl-D on an empty line, or there is no terminal any more. */
   | { readonly _tag: "End" }
 
+/** How a line is asked for. */
 export interface EditorOptions {
   readonly prompt: string
   /** What the tabulator completes. */

@@ -15,6 +15,7 @@ export const commands = {
   exit: { usage: "/exit", does: "leaves, as Ctrl-D does" }
 } as const
 
+/** A command, as it is typed without its slash. */
 export type CommandName = keyof typeof commands
 
 /** As they are typed. */

@@ -30,6 +30,7 @@ export interface Identity {
 export const modelOf = (answer: { readonly model?: string; readonly backend: string }, { asked }: Identity): string =>
   answer.model ?? asked ?? answer.backend
 
+/** The tokens of an answer, in OpenAI's words. */
 export const usageBody = ({ completionTokens, promptTokens }: Usage) => ({
   prompt_tokens: promptTokens,
   completion_tokens: completionTokens,

@@ -30,6 +30,7 @@ export interface AttemptParts {
   readonly identify: (body: JsonObject, slot: Scope.Closeable) => Identified
 }
 
+/** A generation that can be told from all others of its backend. */
 export interface Identified {
   readonly body: JsonObject
   /** `delivered` tokens of it were not in vain. It can't fail, only not be heard. */
