@@ -33,7 +33,7 @@ export interface AttemptParts {
 /** A generation that can be told from all others of its backend. */
 export interface Identified {
   readonly body: JsonObject
-  /** `delivered` tokens of it were not in vain. It can't fail, only not be heard. */
+  /** The first `delivered` characters of it were not in vain. It can't fail, only not be heard. */
   readonly abort: (delivered?: () => number) => Effect.Effect<void>
 }
 

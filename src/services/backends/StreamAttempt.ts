@@ -66,6 +66,7 @@ export const makeBegin = (
     const clock = yield* Clock.Clock
     const start = millisOf(clock)
     const left = (yield* Deadline) - start
+    /** Characters that the caller has got. */
     let delivered = 0
     const stop = generation.abort(() => delivered)
     /** Whether something may be generated that nobody will read once the connection is closed. */
@@ -117,7 +118,7 @@ export const makeBegin = (
         (forget) => Effect.sync(forget)
       )
       const count = (parts: Parts) => {
-        for (const part of parts) if (part._tag === "Text") delivered += part.tokens
+        for (const part of parts) if (part._tag === "Text") delivered += part.text.length
         return parts
       }
       const parts = Effect.mapError(reader.pull, (error) => (Cause.isDone(error) ? error : told(error)))

@@ -111,6 +111,14 @@ layer(running(), { excludeTestServices: true })("the account of a stream", (it) 
       })
     )
 
+    it.effect(`of ${surface.name} whose backend puts several tokens into one event, and that nobody reads on`, () =>
+      Effect.gen(function* () {
+        const step = { pieces: beginningOf(surface, ["a b c"]), after: "hang", generated: "a b c d e" } as const
+        const { added } = yield* accountOf(surface, step, read(surface, { "x-request-timeout": "0.1" }))
+        assert.strictEqual(added["wasted"], 2)
+      })
+    )
+
     it.effect(`of ${surface.name} that broke off`, () =>
       Effect.gen(function* () {
         const step = { pieces: beginningOf(surface, ["a", " b"]), after: "reset", generated: "a b c" } as const

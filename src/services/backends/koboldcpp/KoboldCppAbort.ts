@@ -9,7 +9,10 @@ import type { Answer, BrokenCall } from "../Transport.ts"
 const abortTimeout = "2 seconds"
 const countTimeout = "1 second"
 
-/** Aborts the generation with that key; `delivered` tokens of it were not in vain. It can't fail, only not be heard. */
+/**
+ * Aborts the generation with that key; the first `delivered` characters of it were not in vain. It can't fail, only not
+ * be heard.
+ */
 export type Abort = (genkey: string, delivered?: () => number) => Effect.Effect<void>
 
 type Post = (path: string, body: object) => Effect.Effect<Answer, BrokenCall>
@@ -18,12 +21,13 @@ type Post = (path: string, body: object) => Effect.Effect<Answer, BrokenCall>
 export const makeAbort = Effect.fnUntraced(function* (backend: string, post: Post) {
   const metrics = yield* Metrics
 
-  /** What the generation had come to, in tokens. Whoever can't tell is not asked twice. */
-  const generated = Effect.fnUntraced(function* (genkey: string) {
+  /** The tokens of a generation beyond what was delivered. Whoever can't tell is not asked twice. */
+  const beyond = Effect.fnUntraced(function* (genkey: string, delivered: () => number) {
     const { results } = yield* Effect.flatMap(post("/api/extra/generate/check", { genkey }), readJson(Checked))
-    const [{ text }] = results
-    if (text === "") return 0
-    return (yield* Effect.flatMap(post("/api/extra/tokencount", { prompt: text }), readJson(Counted))).value
+    // An event may have several tokens: the text that is left is counted, and not the events that came.
+    const left = results[0].text.slice(delivered())
+    if (left === "") return 0
+    return (yield* Effect.flatMap(post("/api/extra/tokencount", { prompt: left }), readJson(Counted))).value
   })
 
   const heard = (span: Span | undefined, outcome: "heard" | "failed") => {
@@ -47,11 +51,11 @@ export const makeAbort = Effect.fnUntraced(function* (backend: string, post: Pos
             ),
           onSuccess: () => {
             heard(span, "heard")
-            return generated(genkey).pipe(
+            return beyond(genkey, delivered).pipe(
               Effect.timeout(countTimeout),
               Effect.matchEffect({
                 onFailure: () => Effect.void,
-                onSuccess: (tokens) => Effect.sync(() => metrics.wasted(backend, Math.max(0, tokens - delivered())))
+                onSuccess: (tokens) => Effect.sync(() => metrics.wasted(backend, Math.max(0, tokens)))
               })
             )
           }
