@@ -27,7 +27,9 @@ export const makeAbort = Effect.fnUntraced(function* (backend: string, post: Pos
     // An event may have several tokens: the text that is left is counted, and not the events that came.
     const left = results[0].text.slice(delivered())
     if (left === "") return 0
-    return (yield* Effect.flatMap(post("/api/extra/tokencount", { prompt: left }), readJson(Counted))).value
+    // It is a continuation: a prompt is counted with the token of a beginning, unless somebody says otherwise.
+    const question = { prompt: left, special: false }
+    return (yield* Effect.flatMap(post("/api/extra/tokencount", question), readJson(Counted))).value
   })
 
   const heard = (span: Span | undefined, outcome: "heard" | "failed") => {

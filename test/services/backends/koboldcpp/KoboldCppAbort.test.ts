@@ -22,7 +22,10 @@ const attemptAt = Effect.fnUntraced(function* (url: string, begun: () => boolean
     Effect.map(metrics.render, (page) =>
       sampleValue(parseMetrics(page), "ai_ticket_backend_aborts_total", { backend: "koboldcpp", outcome })
     )
-  return { aborts, backend, fiber, slot }
+  const wasted = Effect.map(metrics.render, (page) =>
+    sampleValue(parseMetrics(page), "ai_ticket_generated_tokens_total", { backend: "koboldcpp", fate: "wasted" })
+  )
+  return { aborts, backend, fiber, slot, wasted }
 })
 
 describe("an attempt that nobody waits for", () => {
@@ -51,6 +54,22 @@ describe("an attempt that nobody waits for", () => {
       yield* Scope.close(slot, Exit.void)
       assert.strictEqual(scripted.aborts[0]?.genkey, scripted.calls[0]?.body["genkey"])
       yield* eventuallyLive(() => scripted.calls[0]?.closedEarlyAt !== undefined)
+    })
+  )
+
+  it.effect("has what it had come to counted as the continuation that it is, without the mark of a beginning", () =>
+    Effect.gen(function* () {
+      const scripted = yield* scriptedBackend
+      scripted.script({ chat: [{ hang: true, generated: "for nobody" }] })
+      scripted.tell({ "/api/extra/tokencount": { body: { value: 2 } } })
+      const { fiber, slot, wasted } = yield* attemptAt(scripted.url, () => scripted.calls.length === 1)
+      yield* Fiber.interrupt(fiber)
+      yield* Scope.close(slot, Exit.void)
+      assert.deepStrictEqual(
+        scripted.questions.map(({ body }) => body),
+        [{ prompt: "for nobody", special: false }]
+      )
+      assert.strictEqual(yield* wasted, 2)
     })
   )
 
