@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as References from "effect/References"
 import { type ErrorCode, errorCatalogue } from "../../../src/domain/ErrorCatalogue.ts"
 import { Lifecycle } from "../../../src/services/Lifecycle.ts"
 import { Metrics } from "../../../src/services/Metrics.ts"
@@ -46,7 +47,8 @@ const cuts: ReadonlyArray<{
   {
     by: "a shutdown without grace",
     code: "shutting_down",
-    cut: ({ context }) => Context.get(context, Lifecycle).drain
+    cut: ({ context }) =>
+      Effect.provideService(Context.get(context, Lifecycle).drain, References.MinimumLogLevel, "None")
   }
 ]
 
