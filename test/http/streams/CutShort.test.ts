@@ -1,14 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as References from "effect/References"
-import { type ErrorCode, errorCatalogue } from "../../../src/domain/ErrorCatalogue.ts"
-import { Lifecycle } from "../../../src/services/Lifecycle.ts"
+import { errorCatalogue } from "../../../src/domain/ErrorCatalogue.ts"
 import { Metrics } from "../../../src/services/Metrics.ts"
 import { WaitingLine } from "../../../src/services/WaitingLine.ts"
 import { atRest } from "../../support/AtRest.ts"
 import { beginningOf } from "../../support/BadSteps.ts"
-import { send, until } from "../../support/Http.ts"
+import { cuts, withoutGrace } from "../../support/Cuts.ts"
+import { until } from "../../support/Http.ts"
 import { parseMetrics, sampleValue } from "../../support/Prometheus.ts"
 import { type Running, startService } from "../../support/Running.ts"
 import type { Step } from "../../support/ScriptedBackend.ts"
@@ -30,28 +29,6 @@ const stepAt = (phase: (typeof phases)[number], surface: Surface): Step => {
   return { pieces: [": ping\n\n", ...beginningOf(surface, texts[phase])], after: "hang", generated: `${text} and on` }
 }
 
-/** What cuts a stream short, beside its client and its deadline; both tell it in the same way. */
-const cuts: ReadonlyArray<{
-  readonly by: string
-  readonly code: ErrorCode
-  readonly cut: (service: Service, id: string) => Effect.Effect<unknown>
-}> = [
-  {
-    by: "its client's DELETE",
-    code: "cancelled",
-    cut: ({ url }, id) =>
-      Effect.map(send(url, { method: "DELETE", path: `/requests/${id}` }), ({ status }) =>
-        assert.strictEqual(status, 204)
-      )
-  },
-  {
-    by: "a shutdown without grace",
-    code: "shutting_down",
-    cut: ({ context }) =>
-      Effect.provideService(Context.get(context, Lifecycle).drain, References.MinimumLogLevel, "None")
-  }
-]
-
 const tokens = ({ context }: Service) =>
   Effect.map(Context.get(context, Metrics).render, (page) =>
     ["delivered", "wasted"].map(
@@ -65,7 +42,7 @@ describe("a stream that is cut short", () => {
       for (const phase of phases) {
         it.live(`${phase} by ${by} tells ${code} to ${surface.name}, and the backend hears of it at once`, () =>
           Effect.gen(function* () {
-            const service = yield* startService({ AI_TICKET_SHUTDOWN_GRACE_SECONDS: "0" })
+            const service = yield* startService(withoutGrace)
             const { backend, context, url } = service
             const line = Context.get(context, WaitingLine)
             backend.script({ [surface.endpoint]: [stepAt(phase, surface)] })
