@@ -14,7 +14,8 @@ export const family =
     const made = new Map<string, { readonly labels: Labels; readonly series: Metric.Metric<Input, unknown> }>()
     return {
       update: (labels: Labels, value: Input) => {
-        const key = Object.values(labels).join("\n")
+        let key = ""
+        for (const label in labels) key += `${labels[label]}\n`
         let known = made.get(key)
         if (known === undefined) {
           known = { labels, series: make(name, description, labels) }

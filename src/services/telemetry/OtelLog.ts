@@ -38,7 +38,8 @@ const contextOf = ({
 
 const attributesOf = (fields: Entry["fields"]) => {
   const attributes: Record<string, string | number | boolean> = {}
-  for (const [key, value] of Object.entries(fields)) {
+  for (const key in fields) {
+    const value = fields[key]
     if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") attributes[key] = value
     else if (value !== undefined) attributes[key] = String(value)
   }

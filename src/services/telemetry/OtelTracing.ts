@@ -157,7 +157,8 @@ const steadyTime = (clock: Clock.Clock) => {
 
 const defined = (attributes: Attributes): Otel.Attributes => {
   const result: Otel.Attributes = {}
-  for (const [key, value] of Object.entries(attributes)) {
+  for (const key in attributes) {
+    const value = attributes[key]
     if (value !== undefined) result[key] = typeof value === "object" ? [...value] : value
   }
   return result
