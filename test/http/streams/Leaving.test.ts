@@ -1,21 +1,15 @@
 import { assert, layer } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { WaitingLine } from "../../../src/services/WaitingLine.ts"
 import { atRest } from "../../support/AtRest.ts"
 import { beginningOf } from "../../support/BadSteps.ts"
 import { dialectStream } from "../../support/DialectStream.ts"
-import { until } from "../../support/Http.ts"
-import { Fibers, nothingLeft, runningCounted } from "../../support/LeftBehind.ts"
+import { leaverFields, makeLeaver } from "../../support/Leaver.ts"
+import { nothingLeft, runningCounted } from "../../support/LeftBehind.ts"
 import { Running } from "../../support/Running.ts"
 import { postRaw } from "../../support/Sse.ts"
-import { openStream } from "../../support/StreamingClient.ts"
 import { type Surface, surfaces } from "../../support/Surfaces.ts"
 import { eventually } from "../../support/TestService.ts"
-
-/** Milliseconds within which the backend must have heard. */
-const promptness = 250
 
 /** Nothing is left behind, and the next one is served as if nothing had happened. */
 const assertAsBefore = Effect.fnUntraced(function* (surface: Surface) {
@@ -50,9 +44,7 @@ const points = [
 
 const Leaver = Schema.Struct({
   point: Schema.Literals(points),
-  tokens: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9 })),
-  /** Milliseconds that it stays on. */
-  stays: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))
+  ...leaverFields
 })
 
 layer(runningCounted, { excludeTestServices: true })("a client that leaves a stream", (it) => {
@@ -62,38 +54,12 @@ layer(runningCounted, { excludeTestServices: true })("a client that leaves a str
       { leaver: Leaver },
       ({ leaver: { point, stays, tokens } }) =>
         Effect.gen(function* () {
-          const { backend, context, url } = yield* Running
-          const line = Context.get(context, WaitingLine)
-          const fibers = yield* Fibers
-          const [calls, aborts] = [backend.calls.length, backend.aborts.length]
-          const open = openStream(url, surface.path, surface.request)
-          const called = () => backend.calls.slice(calls)
-          const heard = () => backend.aborts.slice(aborts)
-
-          /** Leaves, and the backend hears of it. */
-          const leaveGeneration = Effect.fnUntraced(function* (client: Effect.Success<typeof open>) {
-            yield* Effect.sleep(stays)
-            assert.isAbove(fibers.running(), fibers.atRest)
-            const left = performance.now()
-            client.leave()
-            yield* eventually(() => heard().length > 0 && called()[0]?.closedEarlyAt !== undefined)
-            assert.strictEqual(heard()[0]?.genkey, called()[0]?.body["genkey"])
-            assert.isBelow((heard()[0]?.at ?? Number.NaN) - left, promptness)
-            assert.isBelow((called()[0]?.closedEarlyAt ?? Number.NaN) - left, promptness)
-          })
-
+          const { backend, context } = yield* Running
+          const { called, heard, leave, leaveLine, open } = yield* makeLeaver(surface, stays)
           const steps = midway(surface, tokens)
           if (point === "in line") {
             backend.script({ [surface.endpoint]: [steps["after some tokens"].step] })
-            const first = yield* open
-            yield* eventually(() => called().length === 1)
-            const second = yield* open
-            yield* until(line.waiting, (waiting) => waiting === 1)
-            yield* Effect.sleep(stays)
-            second.leave()
-            yield* until(line.waiting, (waiting) => waiting === 0)
-            assert.isFalse(first.broken())
-            yield* leaveGeneration(first)
+            yield* leave(yield* leaveLine)
           } else if (point === "at the end") {
             backend.script({ [surface.endpoint]: [{ pieces: dialectStream("1.76", surface.endpoint, ["all"]) }] })
             const client = yield* open
@@ -104,7 +70,7 @@ layer(runningCounted, { excludeTestServices: true })("a client that leaves a str
             backend.script({ [surface.endpoint]: [step] })
             const client = yield* open
             yield* eventually(() => called().length === 1 && surface.read(client.text()).text === text)
-            yield* leaveGeneration(client)
+            yield* leave(client)
           }
           yield* atRest(context)
           assert.deepStrictEqual([called().length, heard().length], [1, point === "at the end" ? 0 : 1])
