@@ -29,11 +29,10 @@ const withDefault = <S extends Schema.Top>(schema: S, value: S["Type"]) =>
 
 const seconds = Schema.Finite.check(Schema.isBetween({ minimum: 0.1, maximum: 86_400 }))
 
-/** One backend. */
-const BackendEntry = Schema.Struct({
+/** One backend, whatever its kind. */
+const backendFields = {
   /** As it is called in answers, logs and metrics. */
   name: Name,
-  kind: withDefault(Schema.Literals(["koboldcpp", "openai"]), "koboldcpp"),
   /** A KoboldCpp's with or without `/api`; another server's with its `/v1`. */
   url: BackendUrl,
   key: Schema.optionalKey(SecretSource),
@@ -61,8 +60,12 @@ const BackendEntry = Schema.Struct({
     Schema.Union([Schema.Literal(false), Schema.Struct({ every_seconds: withDefault(seconds, 10) })]),
     { every_seconds: 10 }
   )
-})
-export type BackendEntry = typeof BackendEntry.Type
+}
+
+/** One backend, and by which of the adapters it is spoken to: `koboldcpp`, if the file doesn't say. */
+const backendEntry = <Kind extends string>(kinds: ReadonlyArray<Kind>) =>
+  Schema.Struct({ ...backendFields, kind: Schema.optionalKey(Schema.Literals(kinds)) })
+export type BackendEntry<Kind extends string> = ReturnType<typeof backendEntry<Kind>>["Type"]
 
 const within = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -105,16 +108,15 @@ const RouteEntry = Schema.Struct({
 })
 export type RouteEntry = typeof RouteEntry.Type
 
-const Entries = Schema.Struct({
-  backends: Schema.NonEmptyArray(BackendEntry),
-  /** The first that matches a request's model counts; without one that does, every backend may be asked. */
-  routes: withDefault(Schema.Array(RouteEntry), [])
-})
+const entriesOf = <Kind extends string>(kinds: ReadonlyArray<Kind>) =>
+  Schema.Struct({
+    backends: Schema.NonEmptyArray(backendEntry(kinds)),
+    /** The first that matches a request's model counts; without one that does, every backend may be asked. */
+    routes: withDefault(Schema.Array(RouteEntry), [])
+  })
 
 /** The backends and routes of a settings file. */
-export type Configuration = typeof Entries.Type
-
-const decode = Schema.decodeUnknownResult(Entries)
+export type Configuration<Kind extends string> = ReturnType<typeof entriesOf<Kind>>["Type"]
 
 /** One thing that is wrong, and where. */
 export interface Problem {
@@ -122,8 +124,12 @@ export interface Problem {
   readonly message: string
 }
 
-/** Reads a file's value; every problem is told, each with its path. */
-export const decodeConfiguration = (value: unknown): Result.Result<Configuration, ReadonlyArray<Problem>> => {
+/** Reads a file's value, whose backends are of those kinds; every problem is told, each with its path. */
+export const decodeConfiguration = <Kind extends string>(
+  kinds: ReadonlyArray<Kind>,
+  value: unknown
+): Result.Result<Configuration<Kind>, ReadonlyArray<Problem>> => {
+  const decode = Schema.decodeUnknownResult(entriesOf(kinds))
   const entries = decode(value, { errors: "all", onExcessProperty: "error" })
   if (Result.isFailure(entries)) {
     const { issues } = SchemaIssue.makeFormatterStandardSchemaV1()(entries.failure.issue)
@@ -134,7 +140,7 @@ export const decodeConfiguration = (value: unknown): Result.Result<Configuration
 }
 
 /** What no single entry shows. */
-const crossProblems = ({ backends, routes }: Configuration): ReadonlyArray<Problem> => {
+const crossProblems = ({ backends, routes }: Configuration<string>): ReadonlyArray<Problem> => {
   const names = backends.map(({ name }) => name)
   const twice = names.flatMap((name, at) =>
     names.indexOf(name) === at ? [] : [{ path: `backends[${at}].name`, message: `"${name}" stands there twice` }]

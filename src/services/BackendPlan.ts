@@ -3,8 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { BackendEntry } from "../domain/Configuration.ts"
 import type { LaneOptions, Plan } from "./Backends.ts"
-import * as KoboldCpp from "./backends/koboldcpp/KoboldCpp.ts"
-import * as OpenAiServer from "./backends/openai/OpenAiServer.ts"
+import { adapters, type BackendKind } from "./backends/Adapters.ts"
 import { type ConfigFile, readConfigFile } from "./ConfigFile.ts"
 import { usualProbeMillis } from "./Health.ts"
 import { definitions, Settings } from "./Settings.ts"
@@ -12,14 +11,11 @@ import { definitions, Settings } from "./Settings.ts"
 /** Requests at once at a server that generates several texts in parallel, where nothing else is said. */
 const parallelSlots = 8
 
-/** The adapters: a new kind of backend is a folder beside the others, and a line here. */
-const adapters = { koboldcpp: KoboldCpp.make, openai: OpenAiServer.make } as const
-
 /** The plan of a file of backends and routes. */
 export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: ConfigFile) {
   const { slots: koboldcppSlots } = yield* Settings
-  const laneOf = Effect.fnUntraced(function* (entry: BackendEntry) {
-    const { kind, model, name, priority, probe, timeouts, url, weight } = entry
+  const laneOf = Effect.fnUntraced(function* (entry: BackendEntry<BackendKind>) {
+    const { kind = "koboldcpp", model, name, priority, probe, timeouts, url, weight } = entry
     const slots = entry.slots ?? (kind === "koboldcpp" ? koboldcppSlots : parallelSlots)
     const base = url.replace(/\/+$/, "")
     const target = {
@@ -37,7 +33,7 @@ export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: Conf
       answerMillis: millisOf(timeouts.answer_seconds),
       weight,
       ...(probe === false ? {} : { probeMillis: probe.every_seconds * 1000 }),
-      fingerprint: fingerprintOf(entry, slots, keys)
+      fingerprint: fingerprintOf({ ...entry, kind }, slots, keys)
     } satisfies LaneOptions
   })
   const [first, ...rest] = configuration.backends
@@ -46,7 +42,7 @@ export const planOf = Effect.fnUntraced(function* ({ configuration, keys }: Conf
 })
 
 /** Whatever makes a difference to a backend in use; a changed key is a changed backend. */
-const fingerprintOf = (entry: BackendEntry, slots: number, keys: ConfigFile["keys"]): string => {
+const fingerprintOf = (entry: BackendEntry<BackendKind>, slots: number, keys: ConfigFile["keys"]): string => {
   const key = keys.get(entry.name)
   return JSON.stringify([entry, slots, key === undefined ? "" : digestOf(key)])
 }
@@ -64,7 +60,7 @@ export const initialPlan = Effect.gen(function* () {
     return yield* planOf(file)
   }
   const open = (url: string, at: number) =>
-    Effect.map(KoboldCpp.make({ name: at === 0 ? "koboldcpp" : `koboldcpp-${at + 1}`, url, key }), (backend) => ({
+    Effect.map(adapters.koboldcpp({ name: at === 0 ? "koboldcpp" : `koboldcpp-${at + 1}`, url, key }), (backend) => ({
       backend,
       slots,
       probeMillis: usualProbeMillis

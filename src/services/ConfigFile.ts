@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { parse } from "yaml"
 import { type Configuration, decodeConfiguration, type SecretSource } from "../domain/Configuration.ts"
+import { type BackendKind, backendKinds } from "./backends/Adapters.ts"
 import { isToken } from "./SettingKinds.ts"
 import { SettingsError } from "./SettingsSource.ts"
 
@@ -31,7 +32,7 @@ export type Lookup = (variable: string) => Effect.Effect<string>
 /** A configuration as it was read, with the text that it was read from. */
 export interface ConfigFile {
   readonly text: string
-  readonly configuration: Configuration
+  readonly configuration: Configuration<BackendKind>
   /** The keys of the backends, by their names. */
   readonly keys: ReadonlyMap<string, Redacted.Redacted>
 }
@@ -50,7 +51,7 @@ export const readConfigFile = Effect.fnUntraced(function* (file: string, lookup:
     )
   )
   const configuration = yield* Effect.fromResult(
-    Result.mapError(decodeConfiguration(value), (problems) => new ConfigFileError({ file, problems }))
+    Result.mapError(decodeConfiguration(backendKinds, value), (problems) => new ConfigFileError({ file, problems }))
   )
   const keys = new Map<string, Redacted.Redacted>()
   const problems: Array<{ readonly path: string; readonly message: string }> = []

@@ -4,18 +4,20 @@ import { decodeConfiguration, routeMatches } from "../../src/domain/Configuratio
 
 const least = { backends: [{ name: "gpu", url: "http://gpu:5001/api" }] }
 
+const decoded = (value: unknown) => decodeConfiguration(["koboldcpp", "openai"], value)
+
 const problemsOf = (value: unknown) =>
-  Result.match(decodeConfiguration(value), {
+  Result.match(decoded(value), {
     onFailure: (problems) => problems.map(({ path }) => path),
     onSuccess: () => []
   })
 
 describe("a configuration", () => {
   it("needs no more than a backend's name and URL", () => {
-    assert.deepStrictEqual(Result.getOrThrow(decodeConfiguration(least)), {
+    assert.deepStrictEqual(Result.getOrThrow(decoded(least)), {
       backends: [
         {
-          ...{ name: "gpu", kind: "koboldcpp", url: "http://gpu:5001/api", weight: 1, priority: 1, timeouts: {} },
+          ...{ name: "gpu", url: "http://gpu:5001/api", weight: 1, priority: 1, timeouts: {} },
           probe: { every_seconds: 10 }
         }
       ],
@@ -42,7 +44,7 @@ describe("a configuration", () => {
 
   it("may say of a route what its requests share", () => {
     const route = { models: ["*"], backends: ["gpu"], coalesce: true, share: "all" } as const
-    assert.deepStrictEqual(Result.getOrThrow(decodeConfiguration({ ...least, routes: [route] })).routes[0], route)
+    assert.deepStrictEqual(Result.getOrThrow(decoded({ ...least, routes: [route] })).routes[0], route)
     const wrong = {
       ...least,
       routes: [{ ...route, coalesce: "yes", share: "nobody", cache: { max_entries: 0, of: 1 } }]
@@ -53,7 +55,10 @@ describe("a configuration", () => {
       "routes[0].cache.max_entries",
       "routes[0].cache.of"
     ])
-    const cached = decodeConfiguration({ ...least, routes: [{ ...route, cache: { max_age_seconds: 60 } }] })
+    const cached = decoded({
+      ...least,
+      routes: [{ ...route, cache: { max_age_seconds: 60 } }]
+    })
     assert.deepStrictEqual(Result.getOrThrow(cached).routes[0]?.cache, {
       max_entries: 1000,
       max_age_seconds: 60,
