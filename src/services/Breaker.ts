@@ -7,7 +7,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Stream from "effect/Stream"
 import { BackendError } from "../domain/BackendError.ts"
 import { NoBackendAvailable } from "../domain/Failure.ts"
-import { Breakers, remembered } from "./Breakers.ts"
+import { Breakers, lookBack } from "./Breakers.ts"
 import { Deadline } from "./Deadline.ts"
 import type { Ending } from "./Ending.ts"
 import type { Health } from "./Health.ts"
@@ -143,7 +143,7 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
   const hear = (exit: Exit.Exit<unknown, BackendError>, { begun }: Visit) => {
     if (begun !== openings) return Effect.void
     if (Exit.isFailure(exit)) return Effect.andThen(catchUp, tell(exit))
-    untold = Math.min(untold + 1, remembered)
+    untold = Math.min(untold + 1, lookBack)
     return Effect.void
   }
 

@@ -6,13 +6,13 @@ import * as Schedule from "effect/Schedule"
 import { withMonotonicTime } from "./MonotonicClock.ts"
 
 /** How many requests a breaker looks back on. */
-export const remembered = 20
+export const lookBack = 20
 
 /**
  * What opens a breaker: that half of the requests it looks back on failed, retries and fallbacks included, once there were
  * ten. Ten failures in a row always are such a half.
  */
-const failures = CircuitBreaker.rate({ threshold: 0.5, size: remembered, minimumCalls: 10 })
+const failures = CircuitBreaker.rate({ threshold: 0.5, size: lookBack, minimumCalls: 10 })
 
 /** What also opens it: silence, of a probe or of a request, as the third failure in a row. Silence costs too much time. */
 const silences = CircuitBreaker.consecutive(3)

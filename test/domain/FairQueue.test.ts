@@ -71,6 +71,15 @@ describe("FairQueue", () => {
     assert.isAtLeast(served.filter((client) => client === "a").length, 9)
   })
 
+  it("knows who comes back from a newcomer", () => {
+    const queue = queueOf(of("a", "a1"), of("a", "a2"), of("a", "a3"), of("b", "b1"))
+    for (const again of ["b2", "b3"]) {
+      queue.next(({ client }) => client === "b")
+      queue.add(of("b", again))
+    }
+    assert.deepStrictEqual(order(queue).slice(0, 2), ["a1", "a2"])
+  })
+
   it("has no newcomer wait longer for others having been served elsewhere", () => {
     const stuck = Array.from({ length: 9 }, (_, at) => of("a", `a${at}`))
     const queue = queueOf(...stuck, ...Array.from({ length: 99 }, (_, at) => of("b", `b${at}`)))

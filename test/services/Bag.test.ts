@@ -9,9 +9,9 @@ describe("a bag", () => {
       steps: Schema.Array(
         Schema.Union([
           Schema.TaggedStruct("Come", {}),
-          Schema.TaggedStruct("Go", { which: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 30 })) })
+          Schema.TaggedStruct("Go", { which: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 })) })
         ])
-      )
+      ).check(Schema.isMinLength(12))
     },
     ({ steps }) => {
       const bag = new Bag<number>()
