@@ -7,6 +7,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Stream from "effect/Stream"
 import { BackendError } from "../domain/BackendError.ts"
 import { NoBackendAvailable } from "../domain/Failure.ts"
+import { isUnwell, judge } from "./BreakerOutcome.ts"
 import { Breakers, lookBack } from "./Breakers.ts"
 import { Deadline } from "./Deadline.ts"
 import type { Ending } from "./Ending.ts"
@@ -228,16 +229,6 @@ interface Visit {
 type Refusal = BackendError | CircuitBreaker.CircuitBreakerError
 
 const silence = "silence"
-
-const isUnwell = ({ code }: BackendError) => code === "api_connection_error" || code === "api_server_error"
-
-/** What is late counts elsewhere. */
-const judge = (exit: Exit.Exit<unknown, BackendError>): CircuitBreaker.Outcome => {
-  if (Exit.isSuccess(exit)) return CircuitBreaker.success
-  const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-  if (error === undefined || error.late === true || !isUnwell(error)) return CircuitBreaker.ignored
-  return CircuitBreaker.failure(error.retryAfterMillis === undefined ? {} : { retryAfter: error.retryAfterMillis })
-}
 
 const lostAt = (backend: string) =>
   new BackendError({
