@@ -23,7 +23,7 @@ const bundled = join(root, "dist", "ai-ticket.js")
 const single = join(folder, "single.mjs")
 writeFileSync(
   single,
-  `import { enableCompileCache } from "node:module"\nenableCompileCache()\nawait import(${JSON.stringify(join(root, "src", "main.ts"))})\n`
+  `import { enableCompileCache } from "node:module"\nenableCompileCache()\nconst { main } = await import(${JSON.stringify(join(root, "src", "main.ts"))})\nmain({ SIGHUP: 0, SIGUSR2: 0 })\n`
 )
 
 const ways = [

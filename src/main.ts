@@ -5,11 +5,10 @@ import * as Cause from "effect/Cause"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
 import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
 import * as SchemaIssue from "effect/SchemaIssue"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import packageJson from "../package.json" with { type: "json" }
 import * as Cli from "./cli/Cli.ts"
 import { failure } from "./cli/CommandFailure.ts"
@@ -19,6 +18,7 @@ import { cannotListen } from "./cli/Listening.ts"
 import type { Programs } from "./cli/Programs.ts"
 import { type EndingSignal, makeSignals, Signals } from "./cli/Signals.ts"
 import { WrongOption } from "./cli/Simulate.ts"
+import { type HeldSignals, ticksOf } from "./HeldSignals.ts"
 import { ReloadRequests } from "./services/ConfigReload.ts"
 import * as Logging from "./services/Logging.ts"
 import { CloserLooks } from "./services/LogLevels.ts"
@@ -48,8 +48,16 @@ const logCrash = Layer.effectDiscard(
   })
 )
 
+/** What signals ask of a running service. */
+interface Wishes {
+  /** A tick for each SIGHUP, which asks for the file of backends to be read again, or for new workers. */
+  readonly hangUps: Stream.Stream<void>
+  /** A tick for each SIGUSR2, which asks for a log that says more, and then for the usual one again. */
+  readonly closerLooks: Stream.Stream<void>
+}
+
 // The service and the simulator are loaded by the commands that need them: the others start faster without.
-const programs: Programs = {
+const programsFor = ({ closerLooks, hangUps }: Wishes): Programs => ({
   serve: (sources) =>
     Effect.gen(function* () {
       const { reload, workers } = yield* Settings
@@ -93,7 +101,7 @@ const programs: Programs = {
           Effect.fail(failure("refused", `Can't write the journal ${path}: ${code}.`))
       })
     )
-}
+})
 
 /** The first thing that is wrong with the simulator's options. */
 const wrongOption = (issue: SchemaIssue.Issue): WrongOption => {
@@ -124,24 +132,6 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   )
 })
 
-const ticksOf = (signal: "SIGHUP" | "SIGUSR2") =>
-  Stream.callback<void>((queue) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const onSignal = () => Queue.offerUnsafe(queue, undefined)
-        process.on(signal, onSignal)
-        return onSignal
-      }),
-      (onSignal) => Effect.sync(() => process.off(signal, onSignal))
-    )
-  )
-
-/** A tick for each SIGHUP, which asks for the file of backends to be read again, or for new workers. */
-const hangUps = ticksOf("SIGHUP")
-
-/** A tick for each SIGUSR2, which asks for a log that says more, and then for the usual one again. */
-const closerLooks = ticksOf("SIGUSR2")
-
 const platform = Layer.mergeAll(
   NodeServices.layer,
   // A batch asks thousands of times.
@@ -152,4 +142,11 @@ const platform = Layer.mergeAll(
   Layer.succeed(References.LogToStderr)(true)
 )
 
-runMain(Effect.provide(Cli.run(programs, packageJson.version), platform))
+/** Runs the command line. The signals that may be wishes to a service are held from before this file was loaded. */
+export const main = (held: HeldSignals): void => {
+  const programs = programsFor({ hangUps: ticksOf(held, "SIGHUP"), closerLooks: ticksOf(held, "SIGUSR2") })
+  runMain(Effect.provide(Cli.run(programs, packageJson.version), platform))
+}
+
+// From the sources, without the launcher.
+if (import.meta.main) main({ SIGHUP: 0, SIGUSR2: 0 })

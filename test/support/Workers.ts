@@ -7,15 +7,18 @@ import { eventually } from "./TestService.ts"
 export const startWorkers = Effect.fnUntraced(function* (
   workers: number,
   env: Readonly<Record<string, string>> = {},
-  args: ReadonlyArray<string> = []
+  args: ReadonlyArray<string> = [],
+  node: ReadonlyArray<string> = []
 ) {
   const backend = yield* scriptedBackend
   const service = yield* start(
     ["serve", "--port", "0", "--workers", String(workers), "--koboldcpp-url", backend.url, ...args],
-    { env: { RATE_LIMIT_REQUESTS: "0", ...env } }
+    { env: { RATE_LIMIT_REQUESTS: "0", ...env }, node }
   )
   /** Of all workers that have ever come up, in that order. */
   const pids = () => [...service.stdout().matchAll(/Worker (\d+) is up/g)].map(([, pid]) => Number(pid))
-  yield* eventually(() => pids().length === workers || service.child.exitCode !== null)
+  yield* eventually(
+    () => pids().length === workers || service.child.exitCode !== null || service.child.signalCode !== null
+  )
   return { backend, pids, service, url: yield* service.url }
 })

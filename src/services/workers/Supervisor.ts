@@ -1,6 +1,7 @@
 import cluster from "node:cluster"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
+import * as Latch from "effect/Latch"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -46,6 +47,10 @@ export const supervise = ({ closerLooks, env, restarts, write, writeError }: Sur
     /** How many have come to nothing in a row, before the one that is there. */
     const failuresAt: Array<number> = places.map(() => 0)
     const alive = new Set<WorkerProcess>()
+    /** Opens when all are up: what is wished before is done then. */
+    const up = yield* Latch.make(false)
+    /** Whether the log of all says more at present. */
+    let closer = false
     let ending = false
 
     /** The end of one that has been told to go; it is made to, where it doesn't. */
@@ -86,6 +91,7 @@ export const supervise = ({ closerLooks, env, restarts, write, writeError }: Sur
       if (!alive.has(worker)) return false
       failuresAt[place] = failures
       places[place] = worker
+      if (closer) worker.kill("SIGUSR2")
       return true
     }
 
@@ -137,15 +143,18 @@ export const supervise = ({ closerLooks, env, restarts, write, writeError }: Sur
 
     // From the beginning on: until somebody listens for it, a SIGHUP ends the process.
     yield* Effect.forkScoped(
-      Stream.runForEach(restarts, () => restartAll),
+      Stream.runForEach(restarts, () => Effect.andThen(up.await, restartAll)),
       { startImmediately: true }
     )
-    // Those that are up listen for it; to one that doesn't yet it would be the end.
     yield* Effect.forkScoped(
       Stream.runForEach(closerLooks, () =>
-        Effect.sync(() => {
-          for (const worker of places) worker?.kill("SIGUSR2")
-        })
+        Effect.andThen(
+          up.await,
+          Effect.sync(() => {
+            closer = !closer
+            for (const worker of places) worker?.kill("SIGUSR2")
+          })
+        )
       ),
       { startImmediately: true }
     )
@@ -154,6 +163,7 @@ export const supervise = ({ closerLooks, env, restarts, write, writeError }: Sur
     if (!put(0, first.worker, 0)) return yield* new FirstWorkerFailed({ exitCode: 1 })
     yield* Effect.forEach(places.slice(1), (_, at) => fill(at + 1, 0), { concurrency: "unbounded", discard: true })
     yield* Effect.logInfo(`${counted(size, "worker")} up`)
+    yield* up.open
 
     return yield* Effect.never
   })
