@@ -7,6 +7,7 @@ import { adapters, type BackendKind } from "./backends/Adapters.ts"
 import { type ConfigFile, readConfigFile } from "./ConfigFile.ts"
 import { usualProbeMillis } from "./Health.ts"
 import { definitions, Settings } from "./Settings.ts"
+import { lastGoodFile, rememberFile } from "./workers/LastGoodFile.ts"
 
 /** Requests at once at a server that generates several texts in parallel, where nothing else is said. */
 const parallelSlots = 8
@@ -54,8 +55,15 @@ const fingerprintOf = (entry: BackendEntry<BackendKind>, slots: number, keys: Co
 export const initialPlan = Effect.gen(function* () {
   const { configFile, koboldcppApiKey: key, koboldcppApiUrl, lookup, slots } = yield* Settings
   if (configFile !== undefined) {
-    const file = yield* Effect.mapError(readConfigFile(configFile, lookup), (error) =>
-      error.asSettingsError(definitions.configFile.variable)
+    const { variable } = definitions.configFile
+    const file = yield* readConfigFile(configFile, lookup).pipe(
+      Effect.tap(rememberFile),
+      Effect.catchTag("ConfigFileError", (error) =>
+        Effect.tap(lastGoodFile(error), () =>
+          Effect.logWarning(`${variable} can't be used, and this goes on as the others: ${error.lines.join("; ")}`)
+        )
+      ),
+      Effect.mapError((error) => error.asSettingsError(variable))
     )
     return yield* planOf(file)
   }

@@ -37,22 +37,28 @@ export interface ConfigFile {
   readonly keys: ReadonlyMap<string, Redacted.Redacted>
 }
 
-/** Reads a file of backends and routes, YAML or JSON, and the secrets that it points to. Tells all that is wrong with it. */
-export const readConfigFile = Effect.fnUntraced(function* (file: string, lookup: Lookup) {
-  const files = yield* FileSystem.FileSystem
-  const refused = (path: string, message: string) => new ConfigFileError({ file, problems: [{ path, message }] })
-  const text = yield* Effect.mapError(files.readFileString(file), ({ reason }) =>
-    refused("", reason._tag === "NotFound" ? "there is no such file" : "it can't be read")
-  )
+/** What a file of that name and text says, YAML or JSON, but for the secrets that it points to. */
+export const decodeConfigFile = Effect.fnUntraced(function* (file: string, text: string) {
   const value = yield* Effect.fromResult(
     Result.mapError(
       Result.try((): unknown => parse(text, { prettyErrors: false })),
-      () => refused("", "it is neither YAML nor JSON")
+      () => refusedWhole(file, "it is neither YAML nor JSON")
     )
   )
-  const configuration = yield* Effect.fromResult(
+  return yield* Effect.fromResult(
     Result.mapError(decodeConfiguration(backendKinds, value), (problems) => new ConfigFileError({ file, problems }))
   )
+})
+
+const refusedWhole = (file: string, message: string) => new ConfigFileError({ file, problems: [{ path: "", message }] })
+
+/** Reads a file of backends and routes, and the secrets that it points to. Tells all that is wrong with it. */
+export const readConfigFile = Effect.fnUntraced(function* (file: string, lookup: Lookup) {
+  const files = yield* FileSystem.FileSystem
+  const text = yield* Effect.mapError(files.readFileString(file), ({ reason }) =>
+    refusedWhole(file, reason._tag === "NotFound" ? "there is no such file" : "it can't be read")
+  )
+  const configuration = yield* decodeConfigFile(file, text)
   const keys = new Map<string, Redacted.Redacted>()
   const problems: Array<{ readonly path: string; readonly message: string }> = []
   for (const [at, { key, name }] of configuration.backends.entries()) {

@@ -9,6 +9,7 @@ import { planOf } from "./BackendPlan.ts"
 import { Backends } from "./Backends.ts"
 import { readConfigFile } from "./ConfigFile.ts"
 import { definitions, Settings } from "./Settings.ts"
+import { rememberFile } from "./workers/LastGoodFile.ts"
 
 /** Ticks when somebody asks for the file to be read again: a signal. */
 export const ReloadRequests = Context.Reference<Stream.Stream<void>>("ai-ticket/services/ConfigReload/Requests", {
@@ -49,6 +50,7 @@ export const layer = Layer.effectDiscard(
         seen = text
         const file = yield* readConfigFile(configFile, lookup)
         yield* backends.apply(yield* planOf(file))
+        yield* rememberFile(file)
         yield* Effect.logInfo(`${variable} was read again: ${counted(file.configuration.backends.length, "backend")}`)
       }).pipe(
         Effect.catchTag("ConfigFileError", ({ lines }) =>

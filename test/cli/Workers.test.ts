@@ -10,7 +10,7 @@ import { MetricsSummary } from "../../src/domain/MetricsSummary.ts"
 import { jsonIn, send, sendEvent, until } from "../support/Http.ts"
 import { clientsInALoop } from "../support/Outcome.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
-import { type ScriptedBackend, streamOf } from "../support/ScriptedBackend.ts"
+import { type ScriptedBackend, scriptedBackend, streamOf } from "../support/ScriptedBackend.ts"
 import { openStream } from "../support/StreamingClient.ts"
 import { eventually } from "../support/TestService.ts"
 import { startWorkers } from "../support/Workers.ts"
@@ -322,6 +322,37 @@ describe("several workers", () => {
         writeFileSync(file, "no backends")
         yield* eventually(() => service.stdout().includes("A new worker did not come up: the others stay"))
         assert.include((yield* send(url, { path: "/ready" })).text, '"name":"other"')
+      })
+    )
+
+    it.effect("are replaced when they crash, though the file of backends can't be used any more", () =>
+      Effect.gen(function* () {
+        const { directory } = yield* Program
+        const [file, keyFile] = [join(directory, "broken.yaml"), join(directory, "broken-key")] as const
+        const backend = yield* scriptedBackend
+        writeFileSync(keyFile, "the-key")
+        writeFileSync(file, `backends: [{ name: one, url: '${backend.url}', key: { file: '${keyFile}' } }]\n`)
+        const { pids, service, url } = yield* startWorkers(2, { AI_TICKET_CONFIG: file })
+        writeFileSync(keyFile, "")
+        writeFileSync(file, "no backends")
+        const unusable = () => service.stdout().split("AI_TICKET_CONFIG can't be used").length - 1
+        yield* eventually(() => unusable() === 2)
+
+        process.kill(pids()[0] ?? 0, "SIGKILL")
+        process.kill(pids()[1] ?? 0, "SIGKILL")
+        yield* eventually(() => pids().length === 4)
+        assert.strictEqual(unusable(), 4)
+        const now = [...service.stdout().matchAll(/\bon (http:[^\s"]+)/g)].at(-1)?.[1] ?? url
+        for (const { status } of yield* times(4, () => sendEvent(now, event("after")))) assert.strictEqual(status, 200)
+        assert.deepStrictEqual(distinct(backend.calls.map(({ headers }) => headers.authorization)), ["Bearer the-key"])
+        assert.notInclude(service.stdout(), "the-key")
+
+        // Whoever asks for new workers asks for what the file says now.
+        service.child.kill("SIGHUP")
+        yield* eventually(() => service.stdout().includes("A new worker did not come up: the others stay"))
+
+        writeFileSync(file, `backends: [{ name: two, url: '${backend.url}' }]\n`)
+        yield* eventually(() => service.stdout().split("AI_TICKET_CONFIG was read again: 1 backend").length === 3)
       })
     )
 

@@ -4,6 +4,7 @@ import type * as RateLimiter from "effect/persistence/RateLimiter"
 import { type Activity, addActivities, ofTheDeparted } from "../../domain/Activity.ts"
 import { sumMetrics } from "../../domain/MetricsText.ts"
 import { KeptLine, type Orphan } from "./KeptLine.ts"
+import type { ToldFile } from "./LastGoodFile.ts"
 import {
   type FoundText,
   type KeeperQuestions,
@@ -27,7 +28,12 @@ export interface Kept {
   readonly gone: () => void
 }
 
-type Worker = Pick<Kept, "peer"> & { up: boolean; counted: string; done: Activity | undefined }
+type Worker = Pick<Kept, "peer"> & {
+  readonly replaces: boolean
+  up: boolean
+  counted: string
+  done: Activity | undefined
+}
 
 const added = (one: Activity | undefined, other: Activity | undefined): Activity | undefined =>
   one === undefined || other === undefined ? (one ?? other) : addActivities(one, other)
@@ -46,6 +52,8 @@ export const makeKeeper = (options: {
   /** What those have counted that are no more. */
   let departed = ""
   let departedDone: Activity | undefined
+  /** What a worker begins with that takes the place of one that crashed, where the file itself can't be used. */
+  let lastGoodFile: ToldFile | null = null
   /** Waits for a worker that can stop what another left. */
   let orphans: Array<Orphan> = []
 
@@ -131,6 +139,7 @@ export const makeKeeper = (options: {
   const answersFor = (worker: () => Worker): Answers<KeeperQuestions> => ({
     metrics: () => metrics,
     activity: () => activity,
+    backends: () => Effect.sync(() => (worker().replaces ? lastGoodFile : null)),
     line: (offers) => Effect.sync(() => line.state(offers)),
     limit: ({ key, limit, refillMillis, tokens }) =>
       Effect.orDie(store.fixedWindow({ key, limit, tokens, refillRate: Duration.millis(refillMillis) })),
@@ -141,8 +150,8 @@ export const makeKeeper = (options: {
   })
 
   return {
-    /** A new worker. `up` is called when it listens. */
-    worker: (post: (batch: ReadonlyArray<unknown>) => void, up: () => void): Kept => {
+    /** A new worker; it `replaces` one that has ended by itself, or nobody. `up` is called when it listens. */
+    worker: (post: (batch: ReadonlyArray<unknown>) => void, up: () => void, replaces: boolean): Kept => {
       const peer = makePeer<ToWorker, WorkerQuestions, ToKeeper, KeeperQuestions>({
         ...{ post, run },
         answers: answersFor(() => worker),
@@ -158,13 +167,16 @@ export const makeKeeper = (options: {
             case "activity":
               worker.done = told.activity
               return
+            case "backends":
+              lastGoodFile = told.file
+              return
             default:
               place.hear(told)
           }
         }
       })
       const place = line.worker(peer.tell)
-      const worker: Worker = { peer, up: false, counted: "", done: undefined }
+      const worker: Worker = { peer, replaces, up: false, counted: "", done: undefined }
       workers.add(worker)
       return {
         peer,

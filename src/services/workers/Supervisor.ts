@@ -71,8 +71,8 @@ export const supervise = ({ closerLooks, env, restarts, write, writeError }: Sur
     yield* Effect.addFinalizer(() => endAll)
 
     /** Starts one and watches over it: it is up, or its exit code is there. */
-    const start = Effect.gen(function* () {
-      const worker = yield* startWorker({ env, keeper, write, writeError, now: yield* monotonicMillis })
+    const start = Effect.fnUntraced(function* (replaces: boolean) {
+      const worker = yield* startWorker({ env, keeper, replaces, write, writeError, now: yield* monotonicMillis })
       alive.add(worker)
       run(
         Effect.flatMap(worker.exited, (code) => {
@@ -101,7 +101,7 @@ export const supervise = ({ closerLooks, env, restarts, write, writeError }: Sur
         for (let failures = failuresSoFar; ; failures += 1) {
           yield* Effect.sleep(restartDelay(failures))
           if (ending) return
-          const started = yield* start
+          const started = yield* start(true)
           if ("worker" in started && put(place, started.worker, failures)) return
         }
       })
@@ -125,7 +125,7 @@ export const supervise = ({ closerLooks, env, restarts, write, writeError }: Sur
       for (const [place, old] of places.entries()) {
         // Where nobody is, somebody is about to be.
         if (old === undefined || ending) continue
-        const started = yield* start
+        const started = yield* start(false)
         if (!("worker" in started)) {
           yield* Effect.logWarning("A new worker did not come up: the others stay")
           return
@@ -158,7 +158,7 @@ export const supervise = ({ closerLooks, env, restarts, write, writeError }: Sur
       ),
       { startImmediately: true }
     )
-    const first = yield* start
+    const first = yield* start(false)
     if (!("worker" in first)) return yield* new FirstWorkerFailed({ exitCode: first.exitCode })
     if (!put(0, first.worker, 0)) return yield* new FirstWorkerFailed({ exitCode: 1 })
     yield* Effect.forEach(places.slice(1), (_, at) => fill(at + 1, 0), { concurrency: "unbounded", discard: true })

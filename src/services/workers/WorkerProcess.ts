@@ -28,8 +28,10 @@ export const startWorker = Effect.fnUntraced(function* (options: {
   readonly write: (text: string) => void
   readonly writeError: (text: string) => void
   readonly now: number
+  /** Whether it takes the place of one that has ended by itself. */
+  readonly replaces: boolean
 }) {
-  const { keeper, now, write, writeError } = options
+  const { keeper, now, replaces, write, writeError } = options
   const up = yield* Deferred.make<void>()
   const exited = yield* Deferred.make<number | undefined>()
   const worker: Worker = cluster.fork(options.env)
@@ -39,7 +41,8 @@ export const startWorker = Effect.fnUntraced(function* (options: {
     (batch) => {
       if (worker.isConnected()) worker.send(batch, () => {})
     },
-    () => Deferred.doneUnsafe(up, Effect.void)
+    () => Deferred.doneUnsafe(up, Effect.void),
+    replaces
   )
   worker.on("message", kept.peer.receive)
   worker.on("error", () => {})
