@@ -64,9 +64,10 @@ export const makeObserve = Effect.gen(function* () {
     const { status } = response
     const method = methodLabel(request.method)
     const route = routeLabel(pathOf(request.url))
-    metrics.httpEnded({ method, endpoint: route, status, millis: totalMillis })
     // A stream that breaks off has begun with a 200.
-    const outcome = status === 200 && record.error !== undefined ? errorCatalogue[record.error].status : status
+    const broken = status === 200 ? record.error : undefined
+    const outcome = broken === undefined ? status : errorCatalogue[broken].status
+    metrics.httpEnded({ method, endpoint: route, status, broken, millis: totalMillis })
     const error = status === clientClosedRequest ? "client_closed_request" : record.error
     if (isInference(route)) {
       metrics.overhead(Math.max(0, totalMillis - record.backendMillis))

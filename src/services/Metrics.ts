@@ -6,6 +6,7 @@ import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import type { Activity } from "../domain/Activity.ts"
 import { backendErrorCodes } from "../domain/BackendError.ts"
+import type { ErrorCode } from "../domain/ErrorCatalogue.ts"
 import type { Usage } from "../domain/Generation.ts"
 import { alsoOfLate } from "./ActivityRecorder.ts"
 import { ActivityRings, type Ended } from "./ActivityRings.ts"
@@ -38,6 +39,8 @@ export interface HttpRequestRecord {
   /** The route's template, or `other`. */
   readonly endpoint: string
   readonly status: number
+  /** How it broke off behind a head that had been sent already, with 200. */
+  readonly broken?: ErrorCode | undefined
   readonly millis: number
 }
 
@@ -52,7 +55,7 @@ export interface Recorder {
   readonly httpStarted: () => void
   readonly httpEnded: (request: HttpRequestRecord) => void
   /** A request that Node's parser refused, so that it never was one in flight. */
-  readonly httpRefused: (request: Omit<HttpRequestRecord, "millis">) => void
+  readonly httpRefused: (request: Omit<HttpRequestRecord, "broken" | "millis">) => void
   readonly attempt: (labels: {
     readonly backend: string
     readonly endpoint: string
@@ -142,6 +145,10 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
 
   const requests = counter("http_requests_total", "HTTP requests answered")
   const requestErrors = counter("http_request_errors_total", "HTTP requests answered with a 4xx or 5xx")
+  const brokenStreams = counter(
+    "http_broken_streams_total",
+    "Answers that began with a 200 and broke off, by the code told"
+  )
   const requestDuration = slow("http_request_duration_seconds", "Time to answer an HTTP request")
   const inFlight = gauge("http_requests_in_flight", "HTTP requests being answered")
   const attempts = counter("backend_attempts_total", "Attempts at a backend, by how they ended")
@@ -177,7 +184,7 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
   let lineWait: Effect.Effect<number> = Effect.succeed(0)
   const breakers = new Map<string, Effect.Effect<BreakerState>>()
 
-  const countRequest = ({ endpoint, method, status }: Omit<HttpRequestRecord, "millis">) => {
+  const countRequest = ({ endpoint, method, status }: Omit<HttpRequestRecord, "broken" | "millis">) => {
     const labels = { method, endpoint, status: String(status) }
     requests.update(labels, 1)
     if (status >= 400) requestErrors.update(labels, 1)
@@ -215,9 +222,10 @@ const makeRecorder = (context: Context.Context<never>): Recorder => {
       running += 1
     },
     httpRefused: countRequest,
-    httpEnded: ({ endpoint, method, millis, status }) => {
+    httpEnded: ({ broken, endpoint, method, millis, status }) => {
       running -= 1
       countRequest({ endpoint, method, status })
+      if (broken !== undefined) brokenStreams.update({ endpoint, code: broken }, 1)
       requestDuration.update({ method, endpoint }, millis / 1000)
     },
     attempt: ({ backend, endpoint, millis, outcome }) => {

@@ -44,14 +44,15 @@ export const alsoByConvention = (recorder: Recorder, context: Context.Context<ne
     },
     httpEnded: (request) => {
       recorder.httpEnded(request)
-      const { endpoint, method, millis, status } = request
+      const { broken, endpoint, method, millis, status } = request
+      const error = broken ?? (status >= 400 ? String(status) : undefined)
       httpDuration.update(
         {
           [attribute.method]: methodOf(method),
           [attribute.scheme]: "http",
           ...(endpoint === "other" ? {} : { [attribute.route]: endpoint }),
           [attribute.status]: String(status),
-          ...(status >= 400 ? { [attribute.errorType]: String(status) } : {})
+          ...(error === undefined ? {} : { [attribute.errorType]: error })
         },
         millis / 1000
       )

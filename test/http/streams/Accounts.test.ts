@@ -22,17 +22,19 @@ const counters = {
   succeeded: ["backend_attempts_total", { outcome: "success" }],
   aborted: ["backend_attempts_total", { outcome: "aborted" }],
   broken: ["backend_attempts_total", { outcome: "api_connection_error" }],
-  firstTokens: ["time_to_first_token_seconds_count", {}]
+  firstTokens: ["time_to_first_token_seconds_count", {}],
+  brokenStreams: ["http_broken_streams_total", { code: "api_connection_error" }],
+  lateStreams: ["http_broken_streams_total", { code: "deadline_exceeded" }]
 } as const satisfies Record<string, readonly [string, Record<string, string>]>
 
 type Counts = Readonly<Record<keyof typeof counters, number>>
 
-const countsNow = Effect.fnUntraced(function* ({ endpoint }: Surface) {
+const countsNow = Effect.fnUntraced(function* ({ endpoint, path }: Surface) {
   const { context } = yield* Running
   const samples = parseMetrics(yield* Context.get(context, Metrics).render)
   const count = ([name, labels]: readonly [string, Record<string, string>]) =>
     sampleValue(samples, `ai_ticket_${name}`, {
-      backend: "koboldcpp",
+      ...(name.startsWith("http_") ? { endpoint: path } : { backend: "koboldcpp" }),
       ...(name === "backend_attempts_total" ? { endpoint } : {}),
       ...labels
     }) ?? 0
@@ -123,7 +125,10 @@ layer(running(), { excludeTestServices: true })("the account of a stream", (it) 
       Effect.gen(function* () {
         const step = { pieces: beginningOf(surface, ["a", " b"]), after: "reset", generated: "a b c" } as const
         const { added, line } = yield* accountOf(surface, step, read(surface))
-        assert.deepStrictEqual(added, { delivered: 2, wasted: 1, aborts: 1, broken: 1, firstTokens: 1 })
+        assert.deepStrictEqual(added, {
+          ...{ delivered: 2, wasted: 1, aborts: 1, broken: 1, firstTokens: 1 },
+          brokenStreams: 1
+        })
         assert.deepStrictEqual(line, { error: "api_connection_error", route, status: 200 })
       })
     )
@@ -136,7 +141,7 @@ layer(running(), { excludeTestServices: true })("the account of a stream", (it) 
           step,
           read(surface, { "x-request-timeout": "0.1" })
         )
-        assert.deepStrictEqual(added, { delivered: 1, aborts: 1, aborted: 1, firstTokens: 1 })
+        assert.deepStrictEqual(added, { delivered: 1, aborts: 1, aborted: 1, firstTokens: 1, lateStreams: 1 })
         assert.deepStrictEqual(line, { error: "deadline_exceeded", route, status: 200 })
         assert.isAtLeast(duration_ms, 100)
       })
