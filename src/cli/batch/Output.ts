@@ -5,6 +5,7 @@ import { failure } from "../CommandFailure.ts"
 import { fileProblem } from "../FileProblem.ts"
 import { showPlain } from "../Output.ts"
 import { nothingEarlier, readEarlier } from "./Earlier.ts"
+import { lockOutput } from "./OutputLock.ts"
 
 export interface OutputFlags {
   readonly output: Option.Option<string>
@@ -23,6 +24,7 @@ export const openOutput = Effect.fnUntraced(function* ({ output, resume, retryFa
   const path = output.value
   const name = `The output ${JSON.stringify(path)}`
   const files = yield* FileSystem.FileSystem
+  yield* lockOutput(path)
   const size = yield* Effect.match(files.stat(path), { onFailure: () => 0, onSuccess: ({ size }) => Number(size) })
   if (size > 0 && !resume) return yield* failure("usage", `${name} is there already: --resume goes on with it.`)
   const earlier = size > 0 ? yield* readEarlier(path, { retryFailed }) : nothingEarlier
