@@ -60,34 +60,31 @@ const passOver = () => {}
 const countResponses = (server: Server): OpenResponses["Service"] => {
   const settled = Latch.makeUnsafe(true)
   let open = 0
-  const closed = (count: number) => {
-    open -= count
-    if (open === 0) settled.openUnsafe()
-  }
-  /** By connection: what is behind another answer when its connection is cut off never hears of it. */
-  const openAt = new WeakMap<Socket, { open: number }>()
+  const openAt = new WeakMap<Socket, Set<ServerResponse>>()
   server.on("connection", (socket) => {
-    const here = { open: 0 }
+    const here = new Set<ServerResponse>()
     openAt.set(socket, here)
-    socket.once("close", () => {
-      openAt.delete(socket)
-      closed(here.open)
-      here.open = 0
-    })
+    // When Node has told those that it tells: older ones tell none that is behind another answer.
+    socket.once("close", () => setImmediate(leaveAll, here))
   })
   onEveryRequest(server, ({ socket }, response) => {
     const here = openAt.get(socket)
     if (here === undefined) return
-    here.open += 1
+    here.add(response)
     open += 1
     settled.closeUnsafe()
     response.once("close", () => {
-      if (here.open === 0) return
-      here.open -= 1
-      closed(1)
+      here.delete(response)
+      open -= 1
+      if (open === 0) settled.openUnsafe()
     })
   })
   return { settled: settled.await }
+}
+
+/** Has the answers of a connection that is gone hear of it, and whoever works on them. */
+const leaveAll = (responses: ReadonlySet<ServerResponse>) => {
+  for (const response of responses) response.destroy().emit("close")
 }
 
 /** How long clients may take to hear that their connection ends with their next answer. */
