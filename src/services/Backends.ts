@@ -87,14 +87,6 @@ export class Backends extends Context.Service<
         const context = yield* Effect.context<Breakers | Metrics>()
         const ticks = yield* PubSub.sliding<void>(1)
         const held = new Map<Lane, Held>()
-        /** How many lanes bear a name, those that are about to go too: a new one may come before the old one has gone. */
-        const named = new Map<string, number>()
-        const countNamed = (name: string, change: 1 | -1): number => {
-          const count = (named.get(name) ?? 0) + change
-          if (count === 0) named.delete(name)
-          else named.set(name, count)
-          return count
-        }
         /** Those that are let go of, until the last request is done with them. */
         const leaving = new Set<Lane>()
         let opened = 0
@@ -114,12 +106,6 @@ export class Backends extends Context.Service<
         const open = Effect.fnUntraced(function* (options: LaneOptions) {
           const { answerMillis, backend, fingerprint, probeMillis, slots, tier = 1, weight = 1 } = options
           const scope = yield* Scope.fork(outer)
-          countNamed(backend.name, 1)
-          metrics.announce(
-            backend.name,
-            backend.endpoints.map(({ name }) => name),
-            backend.provider
-          )
           opened += 1
           const health = makeHealth(yield* monotonicMillis, probeMillis)
           const made = makeBreaker({
@@ -133,7 +119,14 @@ export class Backends extends Context.Service<
             probeMillis === undefined
               ? undefined
               : yield* Effect.forkIn(keepProbing({ backend, breaker, health }), scope)
+          // In one step: an old lane of its name, when it goes, must find it or be gone before its series are there.
           held.set(lane, { scope, fingerprint, probing })
+          metrics.announce(
+            backend.name,
+            backend.endpoints.map(({ name }) => name),
+            backend.provider
+          )
+          metrics.readBreaker(backend.name, breaker.state)
           return lane
         })
 
@@ -156,7 +149,8 @@ export class Backends extends Context.Service<
           )
           const gone = Effect.sync(() => {
             leaving.delete(lane)
-            if (countNamed(lane.backend.name, -1) === 0) metrics.forget(lane.backend.name)
+            const { name } = lane.backend
+            if (![...leaving, ...held.keys()].some(({ backend }) => backend.name === name)) metrics.forget(name)
           })
           return over.pipe(Effect.andThen(Scope.close(scope, Exit.void)), Effect.ensuring(gone), Effect.forkIn(outer))
         }

@@ -12,7 +12,7 @@ import { Breakers, lookBack } from "./Breakers.ts"
 import { Deadline } from "./Deadline.ts"
 import type { Ending } from "./Ending.ts"
 import type { Health } from "./Health.ts"
-import { type BreakerState, Metrics, type ProbeOutcome } from "./Metrics.ts"
+import type { BreakerState, ProbeOutcome } from "./Metrics.ts"
 import { millisOf, monotonicMillis } from "./MonotonicClock.ts"
 import { attribute, eventName } from "./telemetry/Names.ts"
 import { told } from "./telemetry/Tracing.ts"
@@ -61,7 +61,6 @@ const patienceMillis = 30_000
 /** The breaker of one backend, for as long as the scope is open. */
 export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, probed, turned }: BreakerOptions) {
   const { failures, silences } = yield* Breakers
-  const metrics = yield* Metrics
   const inHand = new Set<(error: BackendError) => void>()
   let failedAt: "a request" | "a probe" = "a request"
   let probing = false
@@ -107,7 +106,6 @@ export const makeBreaker = Effect.fnUntraced(function* ({ backend, health, key, 
   /** A probe on its way lets nobody else through. */
   const halfOpen = () => (probing ? "open" : "half_open")
   const state = Effect.map(stored, (now) => (now._tag === "Closed" ? "closed" : shut(now) ? "open" : halfOpen()))
-  metrics.readBreaker(backend, state)
 
   const refused = (retryAfter: Duration.Duration) =>
     told(Effect.fail(unavailable(retryAfter)), eventName.breaker, { [attribute.backend]: backend })
