@@ -8,6 +8,7 @@ import { sendEvent } from "../support/LeavingClient.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 import { type Call, scriptedBackend } from "../support/ScriptedBackend.ts"
 import { eventually, jsonOf, postEvent, testService } from "../support/TestService.ts"
+import { turns } from "../support/Turns.ts"
 
 const promptness = 250
 
@@ -131,7 +132,7 @@ describe("a client that leaves", () => {
           Effect.fnUntraced(function* (index) {
             const client = yield* sendEvent(service.url, { content: `p${index}` })
             // Most leave from before the connection stands to after the backend was asked; some surely after that.
-            if (index % 20 !== 0) yield* Effect.sleep(`${index % 20} millis`)
+            if (index % 20 !== 0) yield* turns(index % 20)
             else yield* eventually(() => client.settled() || backend.calls.some(({ prompt }) => prompt === `p${index}`))
             client.leave()
           }),

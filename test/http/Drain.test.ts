@@ -3,21 +3,25 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import { until } from "../support/Http.ts"
 import { clientsInALoop } from "../support/Outcome.ts"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
+import { standingClock } from "../support/StandingClock.ts"
 import { eventually, jsonOf, postEvent, testService } from "../support/TestService.ts"
 
-/** A service whose scope the test closes itself, as a signal would. */
-const setUp = (settings: Record<string, string>) =>
+/** A service whose scope the test closes itself, as a signal would; with `standing`, its time passes when the test says. */
+const setUp = (settings: Record<string, string>, { standing = false } = {}) =>
   Effect.gen(function* () {
     const backend = yield* scriptedBackend
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
-    const service = yield* Scope.provide(testService({ KOBOLDCPP_API_URL: backend.url, ...settings }), scope)
+    const clock = yield* standingClock
+    const started = Scope.provide(testService({ KOBOLDCPP_API_URL: backend.url, ...settings }), scope)
+    const service = yield* standing ? clock.seen(started) : started
     const stop = Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
-    return { backend, service, stop }
+    return { backend, service, stop, pass: clock.pass }
   })
 
 /** An event's answer, from its head on. */
@@ -89,7 +93,7 @@ describe("draining", () => {
 
   it.live("lets a slow reader have the whole of its answer", () =>
     Effect.gen(function* () {
-      const { backend, service, stop } = yield* setUp({})
+      const { backend, pass, service, stop } = yield* setUp({}, { standing: true })
       const length = 12 * 1024 * 1024
       backend.script({ chat: [{ body: { choices: [{ message: { content: "x".repeat(length) } }] } }] })
       const response = yield* openEvent(service.url)
@@ -100,11 +104,14 @@ describe("draining", () => {
         const { done, value } = yield* Effect.promise(() => chunks.next())
         if (done === true) break
         received += value.length
-        // Longer than the linger and the closing of connections take together.
-        yield* Effect.sleep("12 millis")
+        // All in all longer than the linger and the closing of connections take together.
+        yield* pass("20 millis")
       }
       assert.isAbove(received, length)
-      yield* Fiber.join(stopping)
+      yield* until(
+        Effect.andThen(pass("1 second"), Effect.sync(stopping.pollUnsafe.bind(stopping))),
+        Predicate.isNotUndefined
+      )
     })
   )
 

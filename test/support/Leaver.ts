@@ -8,14 +8,15 @@ import { Fibers } from "./LeftBehind.ts"
 import { Running } from "./Running.ts"
 import { openStream } from "./StreamingClient.ts"
 import { eventually } from "./TestService.ts"
+import { turns } from "./Turns.ts"
 
 /** Milliseconds within which the backend must have heard. */
 const promptness = 250
 
-/** How long a client stays, in milliseconds, and of how many tokens. */
+/** How long a client stays, in turns of the event loop, and of how many tokens. */
 export const leaverFields = {
   tokens: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9 })),
-  stays: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))
+  stays: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20 }))
 }
 
 /** Clients that leave what they asked for, and what the backend has been called and has heard since. */
@@ -35,7 +36,7 @@ export const makeLeaver = Effect.fnUntraced(function* (
 
     /** Leaves a generation, and the backend hears of it. */
     leave: Effect.fnUntraced(function* (client: Effect.Success<typeof open>) {
-      yield* Effect.sleep(stays)
+      yield* turns(stays)
       assert.isAbove(fibers.running(), fibers.atRest)
       const left = performance.now()
       client.leave()
@@ -51,7 +52,7 @@ export const makeLeaver = Effect.fnUntraced(function* (
       yield* eventually(() => called().length === 1)
       const second = yield* open
       yield* until(line.waiting, (waiting) => waiting === 1)
-      yield* Effect.sleep(stays)
+      yield* turns(stays)
       second.leave()
       yield* until(line.waiting, (waiting) => waiting === 0)
       assert.isFalse(first.broken())
