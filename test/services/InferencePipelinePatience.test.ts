@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import { NoBackendAvailable, Overloaded, ShuttingDown } from "../../src/domain/Failure.ts"
@@ -32,6 +33,25 @@ describe("an event of a batch that is refused", () => {
         yield* TestClock.adjust(5100)
         assert.strictEqual((yield* Fiber.join(running)).text, "done")
       }
+    })
+  )
+
+  it.effect.each([
+    { fraction: 0, waits: 5080 },
+    { fraction: 0.25, waits: 5090 },
+    { fraction: 0.75, waits: 5110 }
+  ])("comes back by itself, and not with all others: after $waits ms", ({ fraction, waits }) =>
+    Effect.gen(function* () {
+      const { counts, pipeline } = yield* refusedTimes(2, new Overloaded({ retryAfterMillis: 5000 }))
+      const dice = { nextDoubleUnsafe: () => fraction, nextIntUnsafe: () => 0 }
+      const running = yield* forked(Effect.provideService(pipeline.onEvent({}), Random.Random, dice))
+      for (const asked of [1, 2]) {
+        yield* TestClock.adjust(waits - 1)
+        assert.strictEqual(counts.asked, asked)
+        yield* TestClock.adjust(1)
+        assert.strictEqual(counts.asked, asked + 1)
+      }
+      assert.strictEqual((yield* Fiber.join(running)).text, "done")
     })
   )
 
