@@ -3,7 +3,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { parse } from "yaml"
+import { LineCounter, parseDocument } from "yaml"
 import { type Configuration, decodeConfiguration, type SecretSource } from "../domain/Configuration.ts"
 import { type BackendKind, backendKinds } from "./backends/Adapters.ts"
 import { isToken } from "./SettingKinds.ts"
@@ -39,15 +39,19 @@ export interface ConfigFile {
 
 /** What a file of that name and text says, YAML or JSON, but for the secrets that it points to. */
 export const decodeConfigFile = Effect.fnUntraced(function* (file: string, text: string) {
-  const value = yield* Effect.fromResult(
-    Result.mapError(
-      Result.try((): unknown => parse(text, { prettyErrors: false })),
-      () => refusedWhole(file, "it is neither YAML nor JSON")
-    )
-  )
-  return yield* Effect.fromResult(
-    Result.mapError(decodeConfiguration(backendKinds, value), (problems) => new ConfigFileError({ file, problems }))
-  )
+  const refusedFor = (problems: ConfigFileError["problems"]) => new ConfigFileError({ file, problems })
+  const lines = new LineCounter()
+  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines })
+  const value = Result.try((): unknown => document.toJS())
+  if (document.errors.length > 0 || Result.isFailure(value)) {
+    return yield* refusedWhole(file, "it is neither YAML nor JSON")
+  }
+  // Their values would be taken as they stand, which nobody who writes !env means.
+  const tags = document.warnings
+    .filter(({ code }) => code === "TAG_RESOLVE_FAILED")
+    .map(({ pos }) => `line ${lines.linePos(pos[0]).line}: the tag ${text.slice(...pos)} means nothing here`)
+  if (tags.length > 0) return yield* refusedFor(tags.map((message) => ({ path: "", message })))
+  return yield* Effect.fromResult(Result.mapError(decodeConfiguration(backendKinds, value.success), refusedFor))
 })
 
 const refusedWhole = (file: string, message: string) => new ConfigFileError({ file, problems: [{ path: "", message }] })

@@ -78,6 +78,23 @@ describe("a file of backends", () => {
       })
     )
 
+    it.effect("that has tags in it which mean nothing here is told so, and they are not passed over", () =>
+      Effect.gen(function* () {
+        const path = yield* write(
+          "tags.yaml",
+          "backends:\n  - name: !!str one\n    url: !env GPU_URL\n    key: !<tag:example.org,2000:vault> { env: ONE_KEY }\n"
+        )
+        assert.deepStrictEqual(yield* run(["config", "--check", path], { env: { ONE_KEY: "k" } }), {
+          code: 2,
+          stdout: "",
+          stderr:
+            `ai-ticket: ${path} can't be used:\n` +
+            "  line 3: the tag !env means nothing here\n" +
+            "  line 4: the tag !<tag:example.org,2000:vault> means nothing here\n"
+        })
+      })
+    )
+
     it.effect("is read again at SIGHUP, with what it points to; one that can't be used changes nothing", () =>
       Effect.gen(function* () {
         const backend = yield* scriptedBackend
