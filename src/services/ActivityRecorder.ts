@@ -1,5 +1,5 @@
 import type { ActivityRings } from "./ActivityRings.ts"
-import type { Recorder } from "./Metrics.ts"
+import type { Recorder } from "./Recorder.ts"
 
 /** A recorder from which the rings hear what they want to know too. */
 export const alsoOfLate = (recorder: Recorder, rings: ActivityRings): Recorder => ({

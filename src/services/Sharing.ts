@@ -11,8 +11,8 @@ import { type AnswerCache, makeAnswerCache } from "./AnswerCache.ts"
 import { makeCoalesce } from "./Coalesce.ts"
 import { CurrentRequest, ownerOf, type RequestRecord } from "./CurrentRequest.ts"
 import { Deadline } from "./Deadline.ts"
-import type { AnswerSource } from "./Metrics.ts"
 import { millisOf } from "./MonotonicClock.ts"
+import type { AnswerSource } from "./Recorder.ts"
 
 /** What a route lets equal requests share. */
 export type SharingRoute = Pick<RouteEntry, "coalesce" | "cache" | "share">

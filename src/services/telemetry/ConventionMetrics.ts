@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import { family } from "../MetricFamily.ts"
-import type { Recorder } from "../Metrics.ts"
+import type { Recorder } from "../Recorder.ts"
 import { attribute, type ConventionMetric, methodOf, metric, operationOf } from "./Names.ts"
 
 /** Where the metrics that have a convention are kept, for whoever exports them; undefined where nobody does. */

@@ -1,0 +1,208 @@
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import { backendErrorCodes } from "../domain/BackendError.ts"
+import type { ErrorCode } from "../domain/ErrorCatalogue.ts"
+import type { Usage } from "../domain/Generation.ts"
+import { family } from "./MetricFamily.ts"
+
+const attemptOutcomes = ["success", "aborted", "internal_error", ...backendErrorCodes] as const
+/** How an attempt at a backend ended. */
+export type AttemptOutcome = (typeof attemptOutcomes)[number]
+
+const answerSources = ["hit", "joined", "miss", "bypassed"] as const
+/**
+ * Where an answer came from on a route that shares answers: one that was kept, a generation under way, a generation for
+ * it, or one that nobody else may have.
+ */
+export type AnswerSource = (typeof answerSources)[number]
+
+const probeOutcomes = ["answered", "failed"] as const
+/** Whether a backend answered when it was asked how it is. */
+export type ProbeOutcome = (typeof probeOutcomes)[number]
+
+/** An HTTP request that was answered. */
+export interface HttpRequestRecord {
+  /** One of the methods a server knows, or `other`. */
+  readonly method: string
+  /** The route's template, or `other`. */
+  readonly endpoint: string
+  readonly status: number
+  /** How it broke off behind a head that had been sent already, with 200. */
+  readonly broken?: ErrorCode | undefined
+  readonly millis: number
+}
+
+/** Everything the service counts. Plain calls: they can't fail, and they are on every request's way. */
+export interface Recorder {
+  /** Brings the gauges up to date: before they are read is soon enough. */
+  readonly gauges: Effect.Effect<void>
+  /** A backend, its endpoints and whose make it is: their counters are there from now on, at zero, for a rate needs a beginning. */
+  readonly announce: (backend: string, endpoints: ReadonlyArray<string>, provider: string) => void
+  /** A backend that is in use no more: all series of that name go. */
+  readonly forget: (backend: string) => void
+  readonly httpStarted: () => void
+  readonly httpEnded: (request: HttpRequestRecord) => void
+  /** A request that Node's parser refused, so that it never was one in flight. */
+  readonly httpRefused: (request: Omit<HttpRequestRecord, "broken" | "millis">) => void
+  readonly attempt: (labels: {
+    readonly backend: string
+    readonly endpoint: string
+    readonly outcome: AttemptOutcome
+    readonly millis: number
+  }) => void
+  readonly retry: (backend: string, endpoint: string) => void
+  readonly fallback: (backend: string) => void
+  /** A second backend was asked beside a slow one: whether its answer was the first. */
+  readonly hedge: (backend: string, outcome: "won" | "lost") => void
+  /** A backend was asked how it is. */
+  readonly probe: (backend: string, outcome: ProbeOutcome) => void
+  /** A request on a route that shares answers. */
+  readonly shared: (source: AnswerSource) => void
+  readonly abort: (backend: string, outcome: "heard" | "failed") => void
+  /** How to read how the line stands, here and, in milliseconds to wait, as a whole: done when the metrics are read. */
+  readonly readLine: (
+    counts: () => { readonly waiting: number; readonly inUse: number },
+    expectedWait: Effect.Effect<number>
+  ) => void
+  readonly queueWait: (millis: number) => void
+  /** How to read the state of a backend's breaker, which is done when the metrics are: time alone changes it. */
+  readonly readBreaker: (backend: string, read: Effect.Effect<BreakerState>) => void
+  readonly tokens: (backend: string, usage: Usage, endpoint: string) => void
+  /** Tokens that a caller got, and tokens that were generated for nobody. */
+  readonly delivered: (backend: string, tokens: number) => void
+  readonly wasted: (backend: string, tokens: number) => void
+  readonly firstToken: (backend: string, millis: number, endpoint: string) => void
+  readonly overhead: (millis: number) => void
+}
+
+const breakerStates = ["closed", "half_open", "open"] as const
+/** Lets all through, one to see, or nobody. */
+export type BreakerState = (typeof breakerStates)[number]
+
+/** Seconds, up to the default deadline and beyond: a slow model's answers must not all fall into +Inf. */
+const slowSeconds = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600]
+
+/** A recorder whose series are in the registry of that context, by the names that they have behind the namespace. */
+export const makeRecorder = (context: Context.Context<never>): Recorder => {
+  const counter = family(context, (name, description, attributes) =>
+    Metric.counter(name, { description, attributes, incremental: true })
+  )
+  const gauge = family(context, (name, description, attributes) => Metric.gauge(name, { description, attributes }))
+  const slow = family(context, (name, description, attributes) =>
+    Metric.histogram(name, { description, attributes, boundaries: slowSeconds })
+  )
+
+  const requests = counter("http_requests_total", "HTTP requests answered")
+  const requestErrors = counter("http_request_errors_total", "HTTP requests answered with a 4xx or 5xx")
+  const brokenStreams = counter(
+    "http_broken_streams_total",
+    "Answers that began with a 200 and broke off, by the code told"
+  )
+  const requestDuration = slow("http_request_duration_seconds", "Time to answer an HTTP request")
+  const inFlight = gauge("http_requests_in_flight", "HTTP requests being answered")
+  const attempts = counter("backend_attempts_total", "Attempts at a backend, by how they ended")
+  const attemptDuration = slow("backend_attempt_duration_seconds", "Time an attempt at a backend took")
+  const retries = counter("backend_retries_total", "Attempts that repeated a failed one at the same endpoint")
+  const fallbacks = counter("backend_fallbacks_total", "Times the next endpoint was tried after one had failed")
+  const hedges = counter("backend_hedges_total", "Times a backend was asked beside a slow one, by who answered first")
+  const probes = counter("backend_probes_total", "Times a backend was asked how it is, by whether it answered")
+  const shared = counter("shared_answers_total", "Requests on routes that share answers, by where theirs came from")
+  const aborts = counter("backend_aborts_total", "Generations aborted because nobody waited for them any more")
+  const queueDepth = gauge("queue_depth", "Requests waiting for a slot")
+  const expectedWait = gauge("queue_expected_wait_seconds", "How long a request that came now would wait for its slot")
+  const slotsInUse = gauge("slots_in_use", "Requests holding a slot")
+  const queueWait = slow("queue_wait_seconds", "Time requests waited for their slot")
+  const breakerState = gauge("backend_breaker_state", "1 for the state a backend's breaker is in")
+  const tokens = counter("tokens_total", "Tokens the backends say they read (input) and wrote (output)")
+  const generated = counter("generated_tokens_total", "Tokens generated, by whether a caller got them")
+  const firstToken = slow(
+    "time_to_first_token_seconds",
+    "Time until the caller could read the first token: the whole answer, where it isn't streamed"
+  )
+  const overhead = slow("overhead_seconds", "Time of a request that was not spent with a backend")
+
+  const ofBackends = [
+    ...[attempts, attemptDuration, retries, fallbacks, hedges, probes, aborts, breakerState],
+    ...[tokens, generated, firstToken]
+  ]
+
+  for (const source of answerSources) shared.update({ source }, 0)
+
+  let running = 0
+  let lineCounts = () => ({ waiting: 0, inUse: 0 })
+  let lineWait: Effect.Effect<number> = Effect.succeed(0)
+  const breakers = new Map<string, Effect.Effect<BreakerState>>()
+
+  const countRequest = ({ endpoint, method, status }: Omit<HttpRequestRecord, "broken" | "millis">) => {
+    const labels = { method, endpoint, status: String(status) }
+    requests.update(labels, 1)
+    if (status >= 400) requestErrors.update(labels, 1)
+  }
+
+  return {
+    gauges: Effect.gen(function* () {
+      const { inUse, waiting } = lineCounts()
+      inFlight.update({}, running)
+      queueDepth.update({}, waiting)
+      expectedWait.update({}, (yield* lineWait) / 1000)
+      slotsInUse.update({}, inUse)
+      for (const [backend, read] of breakers) {
+        const now = yield* read
+        for (const state of breakerStates) breakerState.update({ backend, state }, state === now ? 1 : 0)
+      }
+    }),
+    announce: (backend, endpoints) => {
+      for (const endpoint of endpoints) {
+        for (const outcome of attemptOutcomes) attempts.update({ backend, endpoint, outcome }, 0)
+        retries.update({ backend, endpoint }, 0)
+      }
+      fallbacks.update({ backend }, 0)
+      for (const outcome of ["won", "lost"]) hedges.update({ backend, outcome }, 0)
+      for (const outcome of probeOutcomes) probes.update({ backend, outcome }, 0)
+      for (const outcome of ["heard", "failed"]) aborts.update({ backend, outcome }, 0)
+      for (const direction of ["input", "output"]) tokens.update({ backend, direction }, 0)
+      for (const fate of ["delivered", "wasted"]) generated.update({ backend, fate }, 0)
+    },
+    forget: (backend) => {
+      breakers.delete(backend)
+      for (const { forget } of ofBackends) forget("backend", backend)
+    },
+    httpStarted: () => {
+      running += 1
+    },
+    httpRefused: countRequest,
+    httpEnded: ({ broken, endpoint, method, millis, status }) => {
+      running -= 1
+      countRequest({ endpoint, method, status })
+      if (broken !== undefined) brokenStreams.update({ endpoint, code: broken }, 1)
+      requestDuration.update({ method, endpoint }, millis / 1000)
+    },
+    attempt: ({ backend, endpoint, millis, outcome }) => {
+      attempts.update({ backend, endpoint, outcome }, 1)
+      attemptDuration.update({ backend, endpoint }, millis / 1000)
+    },
+    retry: (backend, endpoint) => retries.update({ backend, endpoint }, 1),
+    fallback: (backend) => fallbacks.update({ backend }, 1),
+    hedge: (backend, outcome) => hedges.update({ backend, outcome }, 1),
+    probe: (backend, outcome) => probes.update({ backend, outcome }, 1),
+    shared: (source) => shared.update({ source }, 1),
+    abort: (backend, outcome) => aborts.update({ backend, outcome }, 1),
+    readLine: (counts, wait) => {
+      lineCounts = counts
+      lineWait = wait
+    },
+    queueWait: (millis) => queueWait.update({}, millis / 1000),
+    readBreaker: (backend, read) => {
+      breakers.set(backend, read)
+    },
+    tokens: (backend, usage) => {
+      tokens.update({ backend, direction: "input" }, usage.promptTokens)
+      tokens.update({ backend, direction: "output" }, usage.completionTokens)
+    },
+    delivered: (backend, tokens) => generated.update({ backend, fate: "delivered" }, tokens),
+    wasted: (backend, tokens) => generated.update({ backend, fate: "wasted" }, tokens),
+    firstToken: (backend, millis) => firstToken.update({ backend }, millis / 1000),
+    overhead: (millis) => overhead.update({}, millis / 1000)
+  }
+}
