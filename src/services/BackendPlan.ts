@@ -4,7 +4,7 @@ import * as Redacted from "effect/Redacted"
 import type { BackendEntry } from "../domain/Configuration.ts"
 import type { LaneOptions, Plan } from "./Backends.ts"
 import { adapters, type BackendKind } from "./backends/Adapters.ts"
-import { type ConfigFile, readConfigFile } from "./ConfigFile.ts"
+import { type ConfigFile, fromGoodFile, readConfigFile, toGoodFile } from "./ConfigFile.ts"
 import { usualProbeMillis } from "./Health.ts"
 import { definitions, Settings } from "./Settings.ts"
 import { lastGoodFile, rememberFile } from "./workers/LastGoodFile.ts"
@@ -57,11 +57,16 @@ export const initialPlan = Effect.gen(function* () {
   if (configFile !== undefined) {
     const { variable } = definitions.configFile
     const file = yield* readConfigFile(configFile, lookup).pipe(
-      Effect.tap(rememberFile),
+      Effect.tap((file) => rememberFile("backends", toGoodFile(file))),
       Effect.catchTag("ConfigFileError", (error) =>
-        Effect.tap(lastGoodFile(error), () =>
-          Effect.logWarning(`${variable} can't be used, and this goes on as the others: ${error.lines.join("; ")}`)
-        )
+        Effect.gen(function* () {
+          const good = yield* lastGoodFile("backends")
+          if (good === null) return yield* error
+          yield* Effect.logWarning(
+            `${variable} can't be used, and this worker goes on as the others: ${error.lines.join("; ")}`
+          )
+          return yield* fromGoodFile(configFile, good)
+        })
       ),
       Effect.mapError((error) => error.asSettingsError(variable))
     )

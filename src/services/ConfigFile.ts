@@ -8,6 +8,7 @@ import { type Configuration, decodeConfiguration, type SecretSource } from "../d
 import { type BackendKind, backendKinds } from "./backends/Adapters.ts"
 import { isToken } from "./SettingKinds.ts"
 import { SettingsError } from "./SettingsSource.ts"
+import type { GoodFile } from "./workers/LastGoodFile.ts"
 
 /** A file of backends and routes that can't be used. */
 export class ConfigFileError extends Schema.TaggedError<ConfigFileError>()("ConfigFileError", {
@@ -75,6 +76,19 @@ export const readConfigFile = Effect.fnUntraced(function* (file: string, lookup:
     ? ({ text, configuration, keys } satisfies ConfigFile)
     : yield* new ConfigFileError({ file, problems })
 })
+
+/** As it goes to other workers. */
+export const toGoodFile = ({ keys, text }: ConfigFile): GoodFile => ({
+  text,
+  secrets: Object.fromEntries([...keys].map(([name, key]) => [name, Redacted.value(key)]))
+})
+
+/** As it came from another worker. */
+export const fromGoodFile = (file: string, { secrets, text }: GoodFile): Effect.Effect<ConfigFile, ConfigFileError> =>
+  Effect.map(decodeConfigFile(file, text), (configuration) => ({
+    ...{ text, configuration },
+    keys: new Map(Object.entries(secrets).map(([name, key]) => [name, Redacted.make(key)]))
+  }))
 
 const readSecret = (source: SecretSource, lookup: Lookup) =>
   "env" in source

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import { counted } from "../domain/Counted.ts"
 import { planOf } from "./BackendPlan.ts"
 import { Backends } from "./Backends.ts"
-import { readConfigFile } from "./ConfigFile.ts"
+import { readConfigFile, toGoodFile } from "./ConfigFile.ts"
 import { definitions, Settings } from "./Settings.ts"
 import { rememberFile } from "./workers/LastGoodFile.ts"
 
@@ -50,7 +50,7 @@ export const layer = Layer.effectDiscard(
         seen = text
         const file = yield* readConfigFile(configFile, lookup)
         yield* backends.apply(yield* planOf(file))
-        yield* rememberFile(file)
+        yield* rememberFile("backends", toGoodFile(file))
         yield* Effect.logInfo(`${variable} was read again: ${counted(file.configuration.backends.length, "backend")}`)
       }).pipe(
         Effect.catchTag("ConfigFileError", ({ lines }) =>

@@ -9,6 +9,7 @@ import { counted } from "../domain/Counted.ts"
 import { isPriority, type Priority } from "../domain/Priority.ts"
 import { isToken } from "./SettingKinds.ts"
 import { SettingsError } from "./SettingsSource.ts"
+import { lastGoodFile, rememberFile } from "./workers/LastGoodFile.ts"
 
 /** How often the file is looked at: what a second's work of an operator may take to count. */
 const interval = "1 second"
@@ -51,6 +52,13 @@ export const parseTokens = (text: string): Result.Result<ReadonlyArray<FileToken
   return tokens.length === 0 ? Result.fail("it holds no token") : Result.succeed(tokens)
 }
 
+/** The tokens of a text, and what tells it from another. */
+const tokensIn = (path: string, text: string) =>
+  Result.map(
+    Result.mapError(parseTokens(text), (problem) => new TokenFileError({ path, problem })),
+    (tokens) => ({ fingerprint: hash("sha256", text), tokens, text: Redacted.make(text) })
+  )
+
 /** Reads the tokens of a file once. */
 export const readTokenFile = Effect.fnUntraced(function* (path: string) {
   const files = yield* FileSystem.FileSystem
@@ -58,8 +66,7 @@ export const readTokenFile = Effect.fnUntraced(function* (path: string) {
   const text = yield* Effect.mapError(files.readFileString(path), ({ reason }) =>
     refused(reason._tag === "NotFound" ? "there is no such file" : "it can't be read")
   )
-  const tokens = yield* Effect.fromResult(Result.mapError(parseTokens(text), refused))
-  return { fingerprint: hash("sha256", text), tokens }
+  return yield* Effect.fromResult(tokensIn(path, text))
 })
 
 /**
@@ -72,8 +79,11 @@ export const watchTokenFile = Effect.fnUntraced(function* (path: string, variabl
   const files = yield* FileSystem.FileSystem
   const load = Effect.provideService(readTokenFile(path), FileSystem.FileSystem, files)
 
-  let current = yield* Effect.mapError(load, (error) => error.asSettingsError(variable))
-  let broken = false
+  const first = yield* Effect.result(load)
+  let broken = Result.isFailure(first)
+  let current = Result.isSuccess(first) ? first.success : yield* asTheOthers(first.failure, variable)
+  const remember = Effect.suspend(() => rememberFile("tokens", { text: Redacted.value(current.text), secrets: {} }))
+  yield* remember
 
   // A file that is written to while it is read can come out cut: what is new must be there twice.
   const settled = Effect.gen(function* () {
@@ -93,11 +103,23 @@ export const watchTokenFile = Effect.fnUntraced(function* (path: string, variabl
       broken = false
       if (now.fingerprint === current.fingerprint) return Effect.void
       current = now
-      return Effect.logInfo(`${variable} was read again: ${counted(now.tokens.length, "token")}`)
+      return Effect.andThen(
+        remember,
+        Effect.logInfo(`${variable} was read again: ${counted(now.tokens.length, "token")}`)
+      )
     }
   })
   // Reading it whole beats a watcher: it sees every way of replacing a file, mounted secrets included.
   yield* Effect.forkScoped(Effect.schedule(reload, Schedule.spaced(interval)))
 
   return () => current.tokens
+})
+
+/** The last good tokens, for a worker that takes the place of one that crashed; for everybody else an error. */
+const asTheOthers = Effect.fnUntraced(function* (error: TokenFileError, variable: string) {
+  const wrong = error.asSettingsError(variable)
+  const good = yield* lastGoodFile("tokens")
+  if (good === null) return yield* wrong
+  yield* Effect.logWarning(`${variable} can't be used (${error.problem}): this worker begins with the last good tokens`)
+  return yield* Effect.fromResult(Result.mapError(tokensIn(error.path, good.text), () => wrong))
 })

@@ -356,6 +356,38 @@ describe("several workers", () => {
       })
     )
 
+    it.effect(
+      "are replaced when they crash, though the file of tokens can't be used any more: with those that were",
+      () =>
+        Effect.gen(function* () {
+          const file = join((yield* Program).directory, "tokens")
+          writeFileSync(file, "first-token\n")
+          const { pids, service, url } = yield* startWorkers(1, { AI_TICKET_AUTH_TOKEN_FILE: file }, ["--reload"])
+          writeFileSync(file, "second-token\n")
+          yield* eventually(() => service.stdout().includes("was read again: 1 token"))
+          writeFileSync(file, "")
+          const unusable = () => service.stdout().split("AI_TICKET_AUTH_TOKEN_FILE can't be used").length - 1
+          yield* eventually(() => unusable() === 1)
+
+          process.kill(pids()[0] ?? 0, "SIGKILL")
+          yield* eventually(() => pids().length === 2)
+          const now = [...service.stdout().matchAll(/\bon (http:[^\s"]+)/g)].at(-1)?.[1] ?? url
+          const statusFor = (token: string) =>
+            Effect.map(
+              sendEvent(now, event("p"), { headers: { authorization: `Bearer ${token}` } }),
+              ({ status }) => status
+            )
+          assert.deepStrictEqual([yield* statusFor("first-token"), yield* statusFor("second-token")], [403, 200])
+          assert.strictEqual((yield* sendEvent(now, event("p"))).status, 401)
+          assert.strictEqual(unusable(), 2)
+          assert.notMatch(service.stdout(), /first-token|second-token/)
+
+          writeFileSync(file, "third-token\n")
+          yield* eventually(() => service.stdout().split("was read again: 1 token").length === 3)
+          assert.deepStrictEqual([yield* statusFor("second-token"), yield* statusFor("third-token")], [403, 200])
+        })
+    )
+
     it.effect("say once why they can't begin", () =>
       Effect.gen(function* () {
         const { url } = yield* startWorkers(2)

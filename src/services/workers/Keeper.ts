@@ -4,7 +4,7 @@ import type * as RateLimiter from "effect/persistence/RateLimiter"
 import { type Activity, addActivities, ofTheDeparted } from "../../domain/Activity.ts"
 import { sumMetrics } from "../../domain/MetricsText.ts"
 import { KeptLine, type Orphan } from "./KeptLine.ts"
-import type { ToldFile } from "./LastGoodFile.ts"
+import type { GoodFile, WatchedFile } from "./LastGoodFile.ts"
 import {
   type FoundText,
   type KeeperQuestions,
@@ -53,7 +53,7 @@ export const makeKeeper = (options: {
   let departed = ""
   let departedDone: Activity | undefined
   /** What a worker begins with that takes the place of one that crashed, where the file itself can't be used. */
-  let lastGoodFile: ToldFile | null = null
+  const lastGood = new Map<WatchedFile, GoodFile>()
   /** Waits for a worker that can stop what another left. */
   let orphans: Array<Orphan> = []
 
@@ -139,7 +139,7 @@ export const makeKeeper = (options: {
   const answersFor = (worker: () => Worker): Answers<KeeperQuestions> => ({
     metrics: () => metrics,
     activity: () => activity,
-    backends: () => Effect.sync(() => (worker().replaces ? lastGoodFile : null)),
+    file: (which) => Effect.sync(() => (worker().replaces ? (lastGood.get(which) ?? null) : null)),
     line: (offers) => Effect.sync(() => line.state(offers)),
     limit: ({ key, limit, refillMillis, tokens }) =>
       Effect.orDie(store.fixedWindow({ key, limit, tokens, refillRate: Duration.millis(refillMillis) })),
@@ -167,8 +167,8 @@ export const makeKeeper = (options: {
             case "activity":
               worker.done = told.activity
               return
-            case "backends":
-              lastGoodFile = told.file
+            case "file":
+              lastGood.set(told.which, told.file)
               return
             default:
               place.hear(told)

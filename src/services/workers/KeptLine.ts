@@ -23,7 +23,7 @@ interface KeptVisit extends Standing<KeptLane> {
   lane: KeptLane | undefined
 }
 
-export type LinePacket = Exclude<ToKeeper, { readonly tell: "up" | "metrics" | "activity" | "backends" }>
+export type LinePacket = Exclude<ToKeeper, { readonly tell: "up" | "metrics" | "activity" | "file" }>
 
 /** A worker's side of the line: what it says goes in, and what is said to it goes to whoever made it. */
 export interface WorkerInLine {

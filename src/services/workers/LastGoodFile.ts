@@ -1,31 +1,25 @@
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import { type ConfigFile, type ConfigFileError, decodeConfigFile } from "../ConfigFile.ts"
 import { Fellows } from "./Fellows.ts"
 
-/** A file of backends as it goes from one worker to another, with the keys that it points to. */
-export interface ToldFile {
+/** The files that are read again while the service runs, so that the last good one may be another than the present one. */
+export type WatchedFile = "backends" | "tokens"
+
+/** A file as it goes from one worker to another. */
+export interface GoodFile {
   readonly text: string
-  readonly keys: Readonly<Record<string, string>>
+  /** The secrets that it points to, by name. */
+  readonly secrets: Readonly<Record<string, string>>
 }
 
 /** Leaves with the keeper, if there is one, what whoever comes later can begin with. */
-export const rememberFile = ({ keys, text }: ConfigFile): Effect.Effect<void> =>
-  Effect.map(Fellows, (fellows) => {
-    const plain = [...keys].map(([name, key]) => [name, Redacted.value(key)] as const)
-    fellows?.keeper.tell({ tell: "backends", file: { text, keys: Object.fromEntries(plain) } })
-  })
+export const rememberFile = (which: WatchedFile, file: GoodFile): Effect.Effect<void> =>
+  Effect.map(Fellows, (fellows) => fellows?.keeper.tell({ tell: "file", which, file }))
 
 /**
- * For a worker that takes the place of one that crashed: what the others go on with, where the file of backends can't be
- * used any more. Everybody else is told why it can't.
+ * What the others go on with, for a worker that takes the place of one that crashed and finds the file of no use. Everybody
+ * else gets none, and is to say what is wrong with it.
  */
-export const lastGoodFile = (error: ConfigFileError): Effect.Effect<ConfigFile, ConfigFileError> =>
-  Effect.gen(function* () {
-    const fellows = yield* Fellows
-    const told = fellows && (yield* Effect.orElseSucceed(fellows.keeper.ask("backends", null), () => null))
-    if (!told) return yield* error
-    const configuration = yield* decodeConfigFile(error.file, told.text)
-    const keys = new Map(Object.entries(told.keys).map(([name, key]) => [name, Redacted.make(key)]))
-    return { text: told.text, configuration, keys }
-  })
+export const lastGoodFile = (which: WatchedFile): Effect.Effect<GoodFile | null> =>
+  Effect.flatMap(Fellows, (fellows) =>
+    fellows === undefined ? Effect.succeed(null) : Effect.orElseSucceed(fellows.keeper.ask("file", which), () => null)
+  )

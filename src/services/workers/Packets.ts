@@ -1,7 +1,7 @@
 import type { Activity } from "../../domain/Activity.ts"
 import type { Priority } from "../../domain/Priority.ts"
 import type { RequestName } from "../Cancellations.ts"
-import type { ToldFile } from "./LastGoodFile.ts"
+import type { GoodFile, WatchedFile } from "./LastGoodFile.ts"
 
 /** What goes between the workers of a machine and their keeper, as JSON: both ends are the same program. */
 
@@ -31,8 +31,8 @@ export type ToKeeper =
   | { readonly tell: "up" }
   | { readonly tell: "metrics"; readonly text: string }
   | { readonly tell: "activity"; readonly activity: Activity }
-  /** A file of backends that it uses from now on. */
-  | { readonly tell: "backends"; readonly file: ToldFile }
+  /** A file that it goes by from now on. */
+  | { readonly tell: "file"; readonly which: WatchedFile; readonly file: GoodFile }
   | Entering
   /** What somebody waits for has changed. */
   | { readonly tell: "among"; readonly visit: number; readonly among: ReadonlyArray<Offer> }
@@ -88,8 +88,8 @@ export type KeeperQuestions = Elsewhere & {
     }
     readonly answer: readonly [count: number, millis: number]
   }
-  /** The last file of backends that could be used; null if none could, or who asks is to use none but the present one. */
-  readonly backends: { readonly about: null; readonly answer: ToldFile | null }
+  /** The last one that could be used; null if none could, or who asks is to use none but the present one. */
+  readonly file: { readonly about: WatchedFile; readonly answer: GoodFile | null }
   /** The metrics of all. */
   readonly metrics: { readonly about: null; readonly answer: string }
   /** What all have done of late; null if none has told. */
