@@ -1,5 +1,6 @@
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer, type ServerResponse } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
+import { gunzipSync } from "node:zlib"
 import * as Effect from "effect/Effect"
 import {
   decodeExport,
@@ -15,8 +16,10 @@ export interface OtlpReceiver {
   /** What came of each export, and what its request said beside it. */
   readonly exports: Array<Received & { readonly path: string; readonly headers: NodeJS.Dict<string | string[]> }>
   readonly bytes: Array<Buffer>
-  /** Requests that came, answered or not. */
-  readonly asked: () => number
+  /** Requests that came, answered or not; those for one signal, if it is named. */
+  readonly asked: (signal?: SignalName) => number
+  /** Connections that are open. */
+  readonly connections: () => number
   readonly spans: () => ReadonlyArray<ReceivedSpan>
   /** The latest of each name. */
   readonly metrics: () => ReadonlyMap<string, ReceivedMetric>
@@ -25,8 +28,36 @@ export interface OtlpReceiver {
   readonly recover: () => void
 }
 
-/** What it answers to an export: a status, or nothing ever. */
-export type Mood = number | "silent"
+/**
+ * What it answers to an export: a status, 503 with a `Retry-After` of 0 or 20 seconds, nothing ever, the head of a 200 and
+ * no more, that and a byte now and then, or that and as much as there is room for, both without an end.
+ */
+export type Mood = number | "hasty" | "tired" | "silent" | "begins" | "drips" | "floods"
+
+/** How often a byte comes from one that drips. */
+const dripMillis = 20
+
+const flood = Buffer.alloc(64 * 1024)
+
+const answer = (mood: Exclude<Mood, "silent">, response: ServerResponse) => {
+  if (mood === "hasty" || mood === "tired") {
+    return response.writeHead(503, { "retry-after": mood === "hasty" ? "0" : "20" }).end()
+  }
+  const status = typeof mood === "number" ? mood : 200
+  response.writeHead(status, { "content-type": "application/json" })
+  if (typeof mood === "number") return response.end("{}")
+  response.flushHeaders()
+  if (mood === "begins") return
+  if (mood === "floods") {
+    const more = () => {
+      while (!response.destroyed && response.write(flood));
+    }
+    response.on("drain", more)
+    return more()
+  }
+  const drip = setInterval(() => response.write(" "), dripMillis)
+  response.on("close", () => clearInterval(drip))
+}
 
 /** A collector on a free port that reads what it gets, both encodings, and remembers it. */
 export const otlpReceiver = (beginning: Mood = 200) =>
@@ -35,30 +66,37 @@ export const otlpReceiver = (beginning: Mood = 200) =>
       const exports: OtlpReceiver["exports"] = []
       const bytes: Array<Buffer> = []
       let mood = beginning
-      let asked = 0
+      const asked: Array<string> = []
+      const sockets = new Set<Socket>()
       const server = createServer((request, response) => {
         const chunks: Array<Buffer> = []
         request.on("data", (chunk: Buffer) => chunks.push(chunk))
         request.on("end", () => {
-          asked += 1
-          if (mood === "silent") return
           const path = request.url ?? ""
-          const body = Buffer.concat(chunks)
+          asked.push(path)
+          if (mood === "silent") return
+          const sent = Buffer.concat(chunks)
+          const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent
           bytes.push(body)
           const signal = path.split("/").at(-1) as SignalName
           exports.push({
             ...decodeExport(signal, request.headers["content-type"] ?? "none", body),
             ...{ path, headers: request.headers }
           })
-          response.writeHead(mood, { "content-type": "application/json" }).end("{}")
+          answer(mood, response)
         })
+      })
+      server.on("connection", (socket) => {
+        sockets.add(socket)
+        socket.on("close", () => sockets.delete(socket))
       })
       server.listen(0, "127.0.0.1", () =>
         resume(
           Effect.succeed({
             url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
             ...{ exports, bytes },
-            asked: () => asked,
+            asked: (signal) => asked.filter((path) => signal === undefined || path.endsWith(`/v1/${signal}`)).length,
+            connections: () => sockets.size,
             spans: () => exports.flatMap(({ spans }) => spans),
             metrics: () => new Map(exports.flatMap(({ metrics }) => metrics).map((metric) => [metric.name, metric])),
             logs: () => exports.flatMap(({ logs }) => logs),

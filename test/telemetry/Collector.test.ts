@@ -52,6 +52,33 @@ describe("a collector that is no use", () => {
       assert.strictEqual(warnings(lines).length, 1)
     })
 
+  for (const mood of ["begins", "drips"] as const) {
+    it.live(
+      `that ${mood === "begins" ? "begins an answer and leaves it at that" : "drips its answer"} gets the next export all the same`,
+      () =>
+        Effect.gen(function* () {
+          const collector = yield* otlpReceiver(mood)
+          const { url } = yield* startService({ ...exportingTo(collector), OTEL_EXPORTER_OTLP_TIMEOUT: "1000" })
+          yield* sendEvent(url, { content: "p" })
+          yield* eventually(() => collector.asked("traces") === 1)
+          yield* sendEvent(url, { content: "p" })
+          yield* eventually(() => collector.asked("traces") > 1)
+        })
+    )
+  }
+
+  it.live("that wants to be asked again at once is given a moment", () =>
+    Effect.gen(function* () {
+      const collector = yield* otlpReceiver("hasty")
+      const { url } = yield* startService({ ...exportingTo(collector), OTEL_METRICS_EXPORTER: "none" })
+      yield* sendEvent(url, { content: "p" })
+      yield* eventually(() => collector.asked("traces") >= 1)
+      const began = performance.now()
+      yield* eventually(() => collector.asked("traces") >= 2)
+      assert.isAbove(performance.now() - began, 500)
+    })
+  )
+
   it.live(
     "costs no more memory than some thousand spans and log lines, and gets what comes once it is well again",
     () =>

@@ -1,9 +1,7 @@
 import { readFileSync } from "node:fs"
-import { Agent as HttpAgent } from "node:http"
-import { Agent as HttpsAgent } from "node:https"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { ExportResult } from "@opentelemetry/core"
-import { OTLPExporterBase } from "@opentelemetry/otlp-exporter-base"
-import { createOtlpHttpExportDelegate } from "@opentelemetry/otlp-exporter-base/node-http"
+import { createOtlpNetworkExportDelegate, ExporterMetrics, OTLPExporterBase } from "@opentelemetry/otlp-exporter-base"
 import {
   type IExporterMetricsHelper,
   type ISerializer,
@@ -17,8 +15,10 @@ import {
   ProtobufTraceSerializer,
   TraceExporterMetricsHelper
 } from "@opentelemetry/otlp-transformer"
-import * as Redacted from "effect/Redacted"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type { Destination, Signal } from "./OtelSettings.ts"
+import { makeTransport } from "./OtlpTransport.ts"
 
 /** Exports of a signal that may be under way at once; one more is dropped, and so memory stays bounded. */
 const mostAtOnce = 4
@@ -48,32 +48,28 @@ class Exporter<Items> extends OTLPExporterBase<Items> {
 const succeeded = 0
 
 /** Exporters over HTTP. They are told everything: none of them reads the environment by itself. */
-export const makeExport = ({ certificate, failed }: Options) => {
+export const makeExport = Effect.fnUntraced(function* ({ certificate, failed }: Options) {
   const tls = certificate === undefined ? {} : { ca: readFileSync(certificate) }
+  const http = NodeHttpClient.layerNodeHttpOptions({ keepAlive: true, ...tls })
+  const transportTo = yield* Effect.provide(makeTransport, yield* Layer.build(http))
   const make = <Items, Response>(
     signal: Signal,
-    { compression, headers, protocol, timeoutMillis, url }: Destination,
+    to: Destination,
     serializers: Readonly<Record<Destination["protocol"], ISerializer<Items, Response>>>,
-    helper: IExporterMetricsHelper<Items>
-  ) =>
-    new Exporter<Items>(
-      createOtlpHttpExportDelegate(
-        {
-          ...{ url, timeoutMillis, compression, concurrencyLimit: mostAtOnce },
-          headers: async () => ({
-            ...Redacted.value(headers),
-            "Content-Type": protocol === "http/json" ? "application/json" : "application/x-protobuf"
-          }),
-          agentFactory: (scheme) =>
-            scheme === "https:" ? new HttpsAgent({ keepAlive: true, ...tls }) : new HttpAgent({ keepAlive: true })
-        },
-        serializers[protocol],
-        `ai-ticket_${signal}`,
-        helper,
-        undefined
-      ),
-      () => failed(signal)
+    metricsHelper: IExporterMetricsHelper<Items>
+  ) => {
+    const { compression, protocol, timeoutMillis } = to
+    // What the exporter would tell of itself: to nobody.
+    const metrics = new ExporterMetrics({
+      ...{ componentType: `ai-ticket_${signal}`, metricsHelper, url: undefined, meterProvider: undefined },
+      responseAttributesFromError: () => ({})
+    })
+    const delegate = createOtlpNetworkExportDelegate(
+      { timeoutMillis, compression, concurrencyLimit: mostAtOnce },
+      ...([serializers[protocol], metrics, transportTo(to)] as const)
     )
+    return new Exporter(delegate, () => failed(signal))
+  }
   return {
     traces: (to: Destination) =>
       make(
@@ -97,4 +93,4 @@ export const makeExport = ({ certificate, failed }: Options) => {
         LogsExporterMetricsHelper
       )
   }
-}
+})

@@ -44,7 +44,7 @@ export const layer = (settings: OtelSettings) =>
       const { certificate, content, logDelay, metricInterval, propagators, spanDelay, to } = settings
       const resource = yield* resourceOf(settings)
       const failed = yield* makeWarnings
-      const exporters = makeExport({ certificate, failed })
+      const exporters = yield* makeExport({ certificate, failed })
       const ends: Array<Provider> = []
       let context = Context.empty()
 
