@@ -9,7 +9,8 @@ import { alsoOfLate } from "./ActivityRecorder.ts"
 import { ActivityRings, type Ended } from "./ActivityRings.ts"
 import { makeRecorder, type Recorder } from "./Recorder.ts"
 import { Settings } from "./Settings.ts"
-import { alsoByConvention, ConventionRegistry } from "./telemetry/ConventionMetrics.ts"
+import { alsoByConvention } from "./telemetry/ConventionMetrics.ts"
+import { MetricExport } from "./telemetry/MetricExport.ts"
 import { Fellows } from "./workers/Fellows.ts"
 import { contributeActivity, summedActivity } from "./workers/SummedActivity.ts"
 import { contributeMetrics, summedMetrics } from "./workers/SummedMetrics.ts"
@@ -35,9 +36,10 @@ export class Metrics extends Context.Service<
     Effect.gen(function* () {
       const { metricsNamespace } = yield* Settings
       const context = Context.make(Metric.MetricRegistry, new Map())
-      const registry = yield* ConventionRegistry
+      const exporting = yield* MetricExport
       const plain = makeRecorder(context)
-      const told = registry === undefined ? plain : alsoByConvention(plain, registry)
+      const told = exporting === undefined ? plain : alsoByConvention(plain, exporting.conventions)
+      yield* exporting?.also({ registry: context, namespace: metricsNamespace, refresh: plain.gauges }) ?? Effect.void
       const rings = new ActivityRings(yield* Clock.Clock)
       const recorder = alsoOfLate(told, rings)
       const own = Effect.map(recorder.gauges, () =>

@@ -79,9 +79,12 @@ describe("ai-ticket serve, to be seen through", () => {
         const { service, url } = yield* startWorkers(2, exportingTo(collector))
         service.child.kill("SIGUSR2")
         yield* eventually(() => service.stdout().split("The log begins at DEBUG now").length === 4)
-        yield* Effect.repeat(send(url, { path: "/health" }), {
-          until: () => new Set(collector.exports.map(({ resource }) => resource["service.instance.id"])).size === 2
-        })
+        // The line is the keeper's: each has asked it for the wait.
+        const instances = () =>
+          collector.exports
+            .filter(({ metrics }) => metrics.some(({ name }) => name === "ai_ticket.queue_expected_wait"))
+            .map(({ resource }) => resource["service.instance.id"])
+        yield* Effect.repeat(send(url, { path: "/health" }), { until: () => new Set(instances()).size === 2 })
       })
     )
   })

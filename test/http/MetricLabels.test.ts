@@ -35,6 +35,7 @@ const closed: Readonly<Record<string, ReadonlySet<string>>> = {
 
 /** And all that an attribute of an exported metric may say. */
 const closedAttributes: Readonly<Record<string, ReadonlySet<unknown>>> = {
+  ...closed,
   "http.request.method": new Set([...(closed["method"] ?? []), "_OTHER"]),
   "http.route": new Set(Object.keys(routeTable)),
   "http.response.status_code": new Set([...(closed["status"] ?? [])].map(Number)),
@@ -125,12 +126,14 @@ it.live(
       yield* scrape
       const before = (yield* scrape).length
       const exported = () =>
-        [...collector.metrics().values()].flatMap(({ name, points }) => points.map((point) => ({ ...point, name })))
+        [...collector.metrics().values()].flatMap(({ name, numbers, points }) =>
+          [...points, ...numbers.map((number) => ({ ...number, count: 0 }))].map((point) => ({ ...point, name }))
+        )
       const countedSo = (count: number) =>
         eventually(
           () => exported().reduce((sum, point) => sum + (point.name === httpDuration ? point.count : 0), 0) >= count
         )
-      yield* countedSo(requests / 5)
+      yield* countedSo(requests / 5 + 2)
       const exportedBefore = exported().length
 
       yield* ask(requests / 5, requests)

@@ -94,6 +94,10 @@ describe("dashboard and alerts", () => {
     assert.deepStrictEqual(names, ["ai-ticket"])
     assert.strictEqual(String(port), compose.services["ai-ticket"].environment.PORT)
     assert.deepStrictEqual(collector.static_configs, [{ targets: ["collector:8889"] }])
+    // Both have it, and an alert is to fire once.
+    const [{ action, regex }] = collector.metric_relabel_configs
+    assert.strictEqual(action, "drop")
+    for (const name of series.keys()) assert.match(name, new RegExp(`^(${regex})$`))
   })
 
   it("has panels of their own places, with a title and a query that knows the instance", () => {

@@ -7,7 +7,7 @@ import { errorCatalogue } from "../../src/domain/ErrorCatalogue.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import type { BreakerState } from "../../src/services/Recorder.ts"
 import { Settings } from "../../src/services/Settings.ts"
-import { ConventionRegistry } from "../../src/services/telemetry/ConventionMetrics.ts"
+import { MetricExport } from "../../src/services/telemetry/MetricExport.ts"
 import { parseMetrics, sampleValue } from "../support/Prometheus.ts"
 
 const metricsNamed = (namespace = "ai_ticket") =>
@@ -221,7 +221,10 @@ describe("a backend that is in use no more", () => {
   it.effect("is forgotten on the page and by whoever exports, and others are not", () =>
     Effect.gen(function* () {
       const exported = Context.make(Metric.MetricRegistry, new Map())
-      const metrics = yield* Effect.provideService(metricsNamed(), ConventionRegistry, exported)
+      const metrics = yield* Effect.provideService(metricsNamed(), MetricExport, {
+        conventions: exported,
+        also: () => Effect.void
+      })
       metrics.announce("other", ["chat"], "koboldcpp")
       metrics.announce("koboldcpp", ["chat"], "koboldcpp")
       for (const hedge of ["won", "lost"] as const) metrics.hedge("koboldcpp", hedge)

@@ -31,10 +31,21 @@ interface WirePoint extends Attributed {
   readonly explicitBounds: ReadonlyArray<number>
   readonly bucketCounts: ReadonlyArray<string | number>
 }
+interface WireNumber extends Attributed {
+  readonly asDouble?: number
+  readonly asInt?: string | number
+}
 interface WireMetric {
   readonly name: string
+  readonly description?: string
   readonly unit: string
   readonly histogram?: { readonly aggregationTemporality: number; readonly dataPoints: ReadonlyArray<WirePoint> }
+  readonly gauge?: { readonly dataPoints: ReadonlyArray<WireNumber> }
+  readonly sum?: {
+    readonly aggregationTemporality: number
+    readonly isMonotonic?: boolean
+    readonly dataPoints: ReadonlyArray<WireNumber>
+  }
 }
 interface WireLog extends Attributed {
   readonly body?: WireValue
@@ -84,11 +95,21 @@ export interface ReceivedPoint {
   readonly buckets: ReadonlyArray<number>
 }
 
+export interface ReceivedNumber {
+  readonly attributes: Readonly<Record<string, Value>>
+  readonly value: number
+}
+
 export interface ReceivedMetric {
   readonly name: string
+  readonly description: string
   readonly unit: string
+  readonly kind: "histogram" | "gauge" | "counter" | "sum that may fall"
   readonly cumulative: boolean
+  /** Those of a histogram. */
   readonly points: ReadonlyArray<ReceivedPoint>
+  /** Those of a gauge or a sum. */
+  readonly numbers: ReadonlyArray<ReceivedNumber>
 }
 
 export interface ReceivedLog {
@@ -154,15 +175,20 @@ const spanOf = (span: WireSpan): ReceivedSpan => ({
   end: BigInt(span.endTimeUnixNano)
 })
 
-const metricOf = ({ histogram, name, unit }: WireMetric): ReceivedMetric => ({
-  ...{ name, unit },
-  cumulative: histogram?.aggregationTemporality === 2,
+const metricOf = ({ description = "", gauge, histogram, name, sum, unit }: WireMetric): ReceivedMetric => ({
+  ...{ name, description, unit },
+  kind: histogram ? "histogram" : gauge ? "gauge" : sum?.isMonotonic === true ? "counter" : "sum that may fall",
+  cumulative: (histogram ?? sum)?.aggregationTemporality === 2,
   points: (histogram?.dataPoints ?? []).map((point) => ({
     attributes: attributesOf(point),
     count: Number(point.count),
     sum: point.sum,
     bounds: point.explicitBounds,
     buckets: point.bucketCounts.map(Number)
+  })),
+  numbers: ((gauge ?? sum)?.dataPoints ?? []).map((point) => ({
+    attributes: attributesOf(point),
+    value: Number(point.asDouble ?? point.asInt)
   }))
 })
 

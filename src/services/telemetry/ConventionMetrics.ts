@@ -1,14 +1,8 @@
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import { family } from "../MetricFamily.ts"
 import type { Recorder } from "../Recorder.ts"
 import { attribute, type ConventionMetric, methodOf, metric, operationOf } from "./Names.ts"
-
-/** Where the metrics that have a convention are kept, for whoever exports them; undefined where nobody does. */
-export const ConventionRegistry = Context.Reference<Context.Context<never> | undefined>(
-  "ai-ticket/services/telemetry/ConventionRegistry",
-  { defaultValue: () => undefined }
-)
 
 /**
  * The same measurements told twice: what a recorder hears goes into histograms with the conventions' names and buckets

@@ -88,3 +88,31 @@ export const metric = {
 } as const
 
 export type ConventionMetric = (typeof metric)[keyof typeof metric]
+
+/** What each of the metrics that have no convention counts, where it is no time. */
+const counted: Readonly<Record<string, string>> = {
+  http_requests: "request",
+  http_request_errors: "request",
+  http_requests_in_flight: "request",
+  queue_depth: "request",
+  slots_in_use: "slot",
+  backend_attempts: "attempt",
+  backend_retries: "attempt",
+  backend_fallbacks: "fallback",
+  backend_hedges: "hedge",
+  backend_probes: "probe",
+  backend_aborts: "abort",
+  backend_breaker_state: "breaker",
+  shared_answers: "answer",
+  tokens: "token",
+  generated_tokens: "token"
+}
+
+/**
+ * The name and the unit by which a metric of ours is exported, so that OpenTelemetry's rules for Prometheus give it back
+ * the name that it has at `/metrics`: those put unit and `total` behind a name, and leave out units in braces.
+ */
+export const exportedName = (namespace: string, ours: string): { readonly name: string; readonly unit: string } => {
+  const [, name = ours, suffix] = /^(.*?)(?:_(total|seconds))?$/.exec(ours) ?? []
+  return { name: `${namespace}.${name}`, unit: suffix === "seconds" ? "s" : `{${counted[name] ?? "item"}}` }
+}

@@ -14,13 +14,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Metric from "effect/Metric"
 import packageJson from "../../../package.json" with { type: "json" }
 import { Ids } from "../Ids.ts"
-import { ConventionRegistry } from "./ConventionMetrics.ts"
 import { makeExport } from "./Export.ts"
+import { MetricExport } from "./MetricExport.ts"
 import { makeLogger } from "./OtelLog.ts"
-import { makeSource } from "./OtelMetricSource.ts"
+import { makeMetricExport } from "./OtelMetricSource.ts"
 import type { OtelSettings } from "./OtelSettings.ts"
 import { makeTraceIds, makeTracing } from "./OtelTracing.ts"
 import { Tracing } from "./Tracing.ts"
@@ -70,16 +69,16 @@ export const layer = (settings: OtelSettings) =>
 
       if (to.metrics !== undefined) {
         const exporter = exporters.metrics(to.metrics)
-        const registry = Context.make(Metric.MetricRegistry, new Map())
+        const { port, producer } = yield* Effect.provideService(makeMetricExport, Resource.Resource, resource)
         const reader = new PeriodicExportingMetricReader({
           exporter: Object.assign(exporter, {
             selectAggregationTemporality: () => AggregationTemporality.CUMULATIVE
           }),
           exportIntervalMillis: metricInterval,
           exportTimeoutMillis: Math.min(metricInterval, to.metrics.timeoutMillis),
-          metricProducers: [yield* Effect.provideService(makeSource(registry), Resource.Resource, resource)]
+          metricProducers: [producer]
         })
-        context = Context.add(context, ConventionRegistry, registry)
+        context = Context.add(context, MetricExport, port)
         ends.push(new MeterProvider({ resource, readers: [reader] }))
       }
 
