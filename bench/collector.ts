@@ -1,11 +1,12 @@
 /**
  * A collector that reads what it gets and throws it away. Prints its port; `up` answers at once, `slow` after half a
- * minute, `failing` with 500.
+ * minute, `failing` with 500. A word on its input changes its mood.
  */
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { createInterface } from "node:readline"
 
-const mood = process.argv[2] ?? "up"
+let mood = process.argv[2] ?? "up"
 const slowMillis = 30_000
 
 const server = createServer((request, response) => {
@@ -17,4 +18,8 @@ const server = createServer((request, response) => {
   })
 })
 server.listen(0, "127.0.0.1", () => console.log((server.address() as AddressInfo).port))
-process.stdin.resume().on("end", () => process.exit())
+createInterface(process.stdin)
+  .on("line", (line) => {
+    mood = line
+  })
+  .on("close", () => process.exit())

@@ -95,3 +95,11 @@ export const busySeconds = (): number => {
     readFileSync("/proc/stat", "utf8").split("\n")[0]?.split(/\s+/).slice(1).map(Number) ?? []
   return (user + nice + system + irq + softirq) / 100
 }
+
+/** The slope by least squares, in megabytes a minute. */
+export const slope = (points: ReadonlyArray<readonly [number, number]>): number => {
+  const mean = (at: 0 | 1) => points.reduce((sum, point) => sum + point[at], 0) / points.length
+  const [x, y] = [mean(0), mean(1)]
+  const shared = points.reduce((sum, [minute, megabytes]) => sum + (minute - x) * (megabytes - y), 0)
+  return shared / points.reduce((sum, [minute]) => sum + (minute - x) ** 2, 0)
+}

@@ -16,6 +16,7 @@ import {
   linesOf,
   residentMegabytes,
   serviceCommand,
+  slope,
   start,
   token
 } from "./processes.ts"
@@ -68,14 +69,6 @@ const clientsOf = (url: string, streams: string) => {
     over: () => next((line) => line === "over"),
     counted: async () => JSON.parse(await next((line) => line.startsWith("{"))) as Counted
   }
-}
-
-/** The slope by least squares, in megabytes a minute. */
-const slope = (points: ReadonlyArray<readonly [number, number]>): number => {
-  const mean = (at: 0 | 1) => points.reduce((sum, point) => sum + point[at], 0) / points.length
-  const [x, y] = [mean(0), mean(1)]
-  const shared = points.reduce((sum, [minute, megabytes]) => sum + (minute - x) * (megabytes - y), 0)
-  return shared / points.reduce((sum, [minute]) => sum + (minute - x) ** 2, 0)
 }
 
 const measure = async () => {
