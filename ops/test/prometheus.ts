@@ -1,5 +1,6 @@
 /**
- * The metrics of the built service, after some requests to the simulator: checked by promtool, scraped by a Prometheus.
+ * The metrics of the built service, after some requests to the simulator: checked by promtool, scraped by a Prometheus that
+ * works out the alerts and answers the dashboard.
  * `node ops/test/prometheus.ts FOLDER`; ops/test/prometheus.sh calls it.
  */
 import assert from "node:assert/strict"
@@ -8,10 +9,12 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
+import { queriesOf } from "./dashboardQueries.ts"
 import { freePort } from "./freePort.ts"
 
 const folder = process.argv[2] ?? assert.fail("usage: node ops/test/prometheus.ts FOLDER")
-const program = fileURLToPath(new URL("../../dist/ai-ticket.js", import.meta.url))
+const inRepository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+const program = inRepository("dist/ai-ticket.js")
 const running = new Set<ChildProcess>()
 
 /** Starts a program; its output is kept for when something goes wrong. */
@@ -26,6 +29,11 @@ const start = (command: string, args: ReadonlyArray<string>, env: Readonly<Recor
   return { output: () => output, ended: () => child.exitCode !== null }
 }
 type Running = ReturnType<typeof start>
+interface Rule {
+  readonly name: string
+  readonly health: string
+  readonly lastError?: string
+}
 
 /** Asks again until there is an answer, but not for ever. */
 const until = async <A>(what: string, find: () => Promise<A | undefined> | A | undefined): Promise<A> => {
@@ -74,7 +82,11 @@ const main = async () => {
   const target = new URL(url).host
   writeFileSync(
     config,
-    `scrape_configs: [{ job_name: ai-ticket, scrape_interval: 1s, static_configs: [{ targets: ["${target}"] }] }]\n`
+    JSON.stringify({
+      global: { scrape_interval: "1s", evaluation_interval: "1s" },
+      rule_files: [inRepository("ops/prometheus/alerts.yml")],
+      scrape_configs: [{ job_name: "ai-ticket", static_configs: [{ targets: [target] }] }]
+    })
   )
   const port = await freePort()
   const prometheus = start("prometheus", [
@@ -82,15 +94,19 @@ const main = async () => {
     ...[`--web.listen-address=127.0.0.1:${port}`, "--log.level=warn"]
   ])
 
+  const api = async <Data>(path: string): Promise<Data> => {
+    assert.ok(!prometheus.ended(), prometheus.output())
+    const answer = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`)
+    return ((await answer.json()) as { data: Data }).data
+  }
+  const valuesOf = async (expression: string) => {
+    const { result } = await api<{ result: ReadonlyArray<{ value: [number, string] }> }>(
+      `query?query=${encodeURIComponent(expression)}`
+    )
+    return result.map(({ value }) => Number(value[1]))
+  }
   /** The value of an expression that has one. */
-  const ask = (expression: string) =>
-    until(`an answer to ${expression}`, async () => {
-      assert.ok(!prometheus.ended(), prometheus.output())
-      const answer = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(expression)}`)
-      const { data } = (await answer.json()) as { data: { result: ReadonlyArray<{ value: [number, string] }> } }
-      const [first] = data.result
-      return first === undefined ? undefined : Number(first.value[1])
-    })
+  const ask = (expression: string) => until(`an answer to ${expression}`, async () => (await valuesOf(expression))[0])
 
   assert.equal(await ask(`up{job="ai-ticket"} == 1`), 1)
   assert.equal(await ask(`sum(ai_ticket_http_requests_total{endpoint="/event", status="200"})`), 2)
@@ -102,6 +118,27 @@ const main = async () => {
   const median = await ask("histogram_quantile(0.5, sum by (le) (ai_ticket_time_to_first_token_seconds_bucket))")
   assert.ok(median > 0 && median < 60)
   console.log("prometheus: scraped, and what was asked of it is right")
+
+  const rules = await until("a first look at the alerts", async () => {
+    const { groups } = await api<{ groups: ReadonlyArray<{ rules: ReadonlyArray<Rule> }> }>("rules")
+    const all = groups.flatMap(({ rules }) => rules)
+    return all.length > 0 && all.every(({ health }) => health !== "unknown") ? all : undefined
+  })
+  assert.deepEqual(
+    rules.filter(({ health }) => health !== "ok"),
+    []
+  )
+  console.log(`prometheus: works out ${rules.length} alerts`)
+
+  const queries = queriesOf(inRepository("ops/grafana/ai-ticket.json"), "10s")
+  for (const { expr, title } of queries) {
+    await until(`something to show for "${title}", ${expr}`, async () => {
+      // A rate wants two scrapes with something between them.
+      await Promise.all([post(`${url}/event`, event), post(`${url}/event`, {})])
+      return (await valuesOf(expr)).some(Number.isFinite) || undefined
+    })
+  }
+  console.log(`prometheus: has something to show for all ${queries.length} queries of the dashboard`)
 }
 
 try {
