@@ -76,7 +76,10 @@ describe("ai-ticket serve, to be seen through", () => {
     it.effect("SIGUSR2 shows more of every worker, each an instance of its own to the collector", () =>
       Effect.gen(function* () {
         const collector = yield* otlpReceiver()
-        const { service, url } = yield* startWorkers(2, exportingTo(collector))
+        const { service, url } = yield* startWorkers(2, {
+          ...exportingTo(collector),
+          OTEL_RESOURCE_ATTRIBUTES: "service.instance.id=pod"
+        })
         service.child.kill("SIGUSR2")
         yield* eventually(() => service.stdout().split("The log begins at DEBUG now").length === 4)
         // The line is the keeper's: each has asked it for the wait.
@@ -85,6 +88,7 @@ describe("ai-ticket serve, to be seen through", () => {
             .filter(({ metrics }) => metrics.some(({ name }) => name === "ai_ticket.queue_expected_wait"))
             .map(({ resource }) => resource["service.instance.id"])
         yield* Effect.repeat(send(url, { path: "/health" }), { until: () => new Set(instances()).size === 2 })
+        for (const instance of instances()) assert.match(String(instance), /^pod\/./)
       })
     )
   })

@@ -78,7 +78,7 @@ export const otlpReceiver = (beginning: Mood = 200) =>
           const sent = Buffer.concat(chunks)
           const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent
           bytes.push(body)
-          const signal = path.split("/").at(-1) as SignalName
+          const signal = path.split("?")[0]?.split("/").at(-1) as SignalName
           exports.push({
             ...decodeExport(signal, request.headers["content-type"] ?? "none", body),
             ...{ path, headers: request.headers }

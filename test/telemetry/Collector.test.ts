@@ -23,23 +23,28 @@ const warnings = (lines: ReadonlyArray<string>) => lines.filter((line) => line.i
 const down = Effect.map(Effect.scoped(otlpReceiver()), ({ url }) => ({ url, asked: () => 0 }))
 
 describe("a collector that is no use", () => {
-  const moods: Readonly<Record<string, Mood>> = {
-    "that answers 500": 500,
-    "that refuses": 403,
-    "that never answers": "silent"
+  const moods: Readonly<Record<string, readonly [Mood, string]>> = {
+    "that answers 500": [500, "status 500"],
+    "that refuses": [403, "status 403"],
+    "that never answers": ["silent", "no answer in time"],
+    "that wants to be left alone": ["tired", "status 503"]
   }
-  for (const [how, mood] of Object.entries(moods)) {
-    it.live(`${how} is told of once, and requests don't wait for it`, () => trouble(otlpReceiver(mood)))
+  for (const [how, [mood, reason]] of Object.entries(moods)) {
+    it.live(`${how} is told of once, and requests don't wait for it`, () => trouble(otlpReceiver(mood), reason))
   }
-  it.live("that is down is told of once, and requests don't wait for it", () => trouble(down))
+  it.live("that is down is told of once, and requests don't wait for it", () => trouble(down, "connection refused"))
 
-  const trouble = <E, R>(make: Effect.Effect<{ readonly url: string; readonly asked: () => number }, E, R>) =>
+  const trouble = <E, R>(
+    make: Effect.Effect<{ readonly url: string; readonly asked: () => number }, E, R>,
+    reason: string
+  ) =>
     Effect.gen(function* () {
       const collector = yield* make
       const { lines, url } = yield* startService({
         ...exportingTo(collector),
         // An export that is given up in a second shows in a test.
-        OTEL_EXPORTER_OTLP_TIMEOUT: "1000"
+        OTEL_EXPORTER_OTLP_TIMEOUT: "1000",
+        OTEL_METRIC_EXPORT_INTERVAL: "1000"
       })
       const began = performance.now()
       for (let request = 0; request < 50; request++) {
@@ -50,6 +55,7 @@ describe("a collector that is no use", () => {
       yield* eventually(() => warnings(lines).length > 0)
       yield* sendEvent(url, { content: "p" })
       assert.strictEqual(warnings(lines).length, 1)
+      assert.include(warnings(lines)[0], `(${reason})`)
     })
 
   for (const mood of ["begins", "drips"] as const) {
@@ -120,7 +126,7 @@ describe("a collector that is no use", () => {
       yield* Effect.gen(function* () {
         const failed = yield* makeWarnings
         for (let second = 0; second < 150; second++) {
-          for (const signal of ["traces", "metrics", "logs"] as const) failed(signal)
+          for (const signal of ["traces", "metrics", "logs"] as const) failed(signal, "status 500")
           yield* TestClock.adjust("1 second")
         }
       }).pipe(Effect.scoped, log.captured)

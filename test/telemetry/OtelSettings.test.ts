@@ -17,6 +17,7 @@ describe("OpenTelemetry's variables", () => {
         {},
         { OTEL_SERVICE_NAME: "x" },
         { OTEL_EXPORTER_OTLP_ENDPOINT: collector, OTEL_SDK_DISABLED: "true" },
+        { OTEL_SDK_DISABLED: "TRUE", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_TRACES_SAMPLER: "jaeger_remote" },
         {
           OTEL_EXPORTER_OTLP_ENDPOINT: collector,
           OTEL_TRACES_EXPORTER: "none",
@@ -54,6 +55,37 @@ describe("OpenTelemetry's variables", () => {
     })
   )
 
+  const endpoints: ReadonlyArray<readonly [root: string, url: string]> = [
+    ["http://collector:4318", "http://collector:4318/v1/traces"],
+    ["https://collector", "https://collector/v1/traces"],
+    ["http://collector:4318//", "http://collector:4318/v1/traces"],
+    ["http://collector/otlp/", "http://collector/otlp/v1/traces"],
+    ["http://user:p%40ss@collector/", "http://user:p%40ss@collector/v1/traces"],
+    ["http://collector/otlp?api-key=k", "http://collector/otlp/v1/traces?api-key=k"],
+    ["http://[::1]:4318", "http://[::1]:4318/v1/traces"]
+  ]
+  for (const [root, url] of endpoints) {
+    it.effect(`have traces go to ${url} where the collector is ${root}`, () =>
+      Effect.gen(function* () {
+        const settings = yield* read({ OTEL_EXPORTER_OTLP_ENDPOINT: root })
+        assert.strictEqual(settings?.to.traces?.url, url)
+      })
+    )
+  }
+
+  it.effect("write header fields and shares as people do", () =>
+    Effect.gen(function* () {
+      const settings = yield* read({
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector,
+        OTEL_EXPORTER_OTLP_HEADERS: " authorization=Basic%20dXNlcjpw==, ,x-a=,x-a=%2C%3D,",
+        OTEL_TRACES_SAMPLER_ARG: "1e-3"
+      })
+      const to = settings?.to.traces ?? assert.fail("no traces")
+      assert.deepStrictEqual(Redacted.value(to.headers), { authorization: "Basic dXNlcjpw==", "x-a": ",=" })
+      assert.strictEqual(settings?.samplerArg, 0.001)
+    })
+  )
+
   it.effect("take the usual address for an exporter that is asked for without one", () =>
     Effect.gen(function* () {
       const { to } = (yield* read({ OTEL_TRACES_EXPORTER: "otlp" })) ?? {}
@@ -68,10 +100,20 @@ describe("OpenTelemetry's variables", () => {
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"],
     ["OTEL_EXPORTER_OTLP_HEADERS", "Bearer secret"],
     ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=%zz"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "a=b%0D%0Ac:d"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "a=%E2%82%AC"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "a:=b"],
+    ["OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"],
+    ["OTEL_EXPORTER_OTLP_CERTIFICATE", "package.json"],
+    ["OTEL_BSP_MAX_QUEUE_SIZE", "0"],
+    ["OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "many"],
     ["OTEL_TRACES_EXPORTER", "zipkin"],
     ["OTEL_TRACES_SAMPLER", "jaeger_remote"],
     ["OTEL_TRACES_SAMPLER_ARG", "1.5"],
     ["OTEL_TRACES_SAMPLER_ARG", "-1"],
+    ["OTEL_TRACES_SAMPLER_ARG", "1e3"],
+    ["OTEL_TRACES_SAMPLER_ARG", "a tenth"],
+    ["OTEL_TRACES_SAMPLER_ARG", "NaN"],
     ["OTEL_PROPAGATORS", "b3"],
     ["OTEL_RESOURCE_ATTRIBUTES", "nothing"],
     ["OTEL_METRIC_EXPORT_INTERVAL", "0"],

@@ -75,6 +75,18 @@ describe("an export", () => {
     })
   )
 
+  it.effect("takes the name and the password in its address along", () =>
+    Effect.gen(function* () {
+      const collector = yield* otlpReceiver()
+      const url = collector.url.replace("//", "//user:p%40ss@")
+      const { answer } = yield* sendingTo(collector, { url: `${url}/v1/traces?key=k` })
+      assert.strictEqual(yield* answer, "success")
+      assert.include(collector.exports[0], { path: "/v1/traces?key=k" })
+      const expected = `Basic ${Buffer.from("user:p@ss").toString("base64")}`
+      assert.strictEqual(collector.exports[0]?.headers["authorization"], expected)
+    })
+  )
+
   it.effect("is made smaller when told so", () =>
     Effect.gen(function* () {
       const data = Buffer.from(JSON.stringify({ resourceSpans: [] }))

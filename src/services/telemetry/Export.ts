@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { ExportResult } from "@opentelemetry/core"
 import { createOtlpNetworkExportDelegate, ExporterMetrics, OTLPExporterBase } from "@opentelemetry/otlp-exporter-base"
@@ -18,38 +17,43 @@ import {
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Destination, Signal } from "./OtelSettings.ts"
-import { makeTransport } from "./OtlpTransport.ts"
+import { makeTransport, NotTaken } from "./OtlpTransport.ts"
 
 /** Exports of a signal that may be under way at once; one more is dropped, and so memory stays bounded. */
 const mostAtOnce = 4
 
 interface Options {
-  readonly certificate: string | undefined
-  /** Hears of every export that came to nothing, in words of ours. */
-  readonly failed: (signal: Signal) => void
+  /** Those that are trusted, if not the usual ones. */
+  readonly certificates: string | undefined
+  /** Hears of every export that came to nothing, and why, in words of ours. */
+  readonly failed: (signal: Signal, reason: string) => void
 }
 
 /** Says what became of each export, which the SDK keeps to itself. */
 class Exporter<Items> extends OTLPExporterBase<Items> {
-  private readonly failed: () => void
-  constructor(delegate: ConstructorParameters<typeof OTLPExporterBase<Items>>[0], failed: () => void) {
+  private readonly failed: (reason: string) => void
+  constructor(delegate: ConstructorParameters<typeof OTLPExporterBase<Items>>[0], failed: (reason: string) => void) {
     super(delegate)
     this.failed = failed
   }
   override export(items: Items, done: (result: ExportResult) => void): void {
     super.export(items, (result) => {
-      if (result.code !== succeeded) this.failed()
+      if (result.code !== succeeded) this.failed(reasonOf(result))
       done(result)
     })
   }
 }
 
+/** What isn't the collector's doing is that the exporter has its hands full. */
+const reasonOf = ({ error }: ExportResult): string =>
+  error instanceof NotTaken ? error.reason : "others are still under way"
+
 /** `ExportResultCode.SUCCESS`, which is a const that only types know. */
 const succeeded = 0
 
 /** Exporters over HTTP. They are told everything: none of them reads the environment by itself. */
-export const makeExport = Effect.fnUntraced(function* ({ certificate, failed }: Options) {
-  const tls = certificate === undefined ? {} : { ca: readFileSync(certificate) }
+export const makeExport = Effect.fnUntraced(function* ({ certificates, failed }: Options) {
+  const tls = certificates === undefined ? {} : { ca: certificates }
   const http = NodeHttpClient.layerNodeHttpOptions({ keepAlive: true, ...tls })
   const transportTo = yield* Effect.provide(makeTransport, yield* Layer.build(http))
   const make = <Items, Response>(
@@ -68,7 +72,7 @@ export const makeExport = Effect.fnUntraced(function* ({ certificate, failed }: 
       { timeoutMillis, compression, concurrencyLimit: mostAtOnce },
       ...([serializers[protocol], metrics, transportTo(to)] as const)
     )
-    return new Exporter(delegate, () => failed(signal))
+    return new Exporter(delegate, (reason) => failed(signal, reason))
   }
   return {
     traces: (to: Destination) =>

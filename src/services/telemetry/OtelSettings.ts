@@ -1,8 +1,21 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
-import { type Kind, optional, required, text, wholeNumber, words, yesNo } from "../SettingKinds.ts"
+import { optional, required, text, words, yesNo } from "../SettingKinds.ts"
 import { Settings } from "../Settings.ts"
+import {
+  certificates,
+  compression,
+  contents,
+  exporter,
+  fields,
+  items,
+  milliseconds,
+  pairs,
+  propagators,
+  protocol,
+  ratio,
+  url
+} from "./OtelKinds.ts"
 
 export const signals = ["traces", "metrics", "logs"] as const
 export type Signal = (typeof signals)[number]
@@ -16,66 +29,7 @@ export interface Destination {
   readonly compression: "gzip" | "none"
 }
 
-export type Protocol = "http/protobuf" | "http/json"
-
-const url: Kind<string> = {
-  decode: (value) =>
-    Result.flatMap(
-      Result.try(() => new URL(value)),
-      ({ protocol }) => (/^https?:$/.test(protocol) ? Result.succeed(value) : Result.fail("another scheme"))
-    ),
-  expected: "an http or https URL"
-}
-
-/** `key=value,key2=value2`, values percent-encoded where they need it. */
-const pairs: Kind<Readonly<Record<string, string>>> = {
-  decode: (value) =>
-    Result.try(() =>
-      Object.fromEntries(
-        value
-          .split(",")
-          .filter((pair) => pair.trim() !== "")
-          .map((pair) => {
-            const [, key = "", rest = ""] = /^\s*([^=\s]+)\s*=(.*)$/.exec(pair) ?? []
-            if (key === "") throw new Error("no key")
-            return [decodeURIComponent(key), decodeURIComponent(rest.trim())]
-          })
-      )
-    ),
-  expected: "key=value pairs, separated by commas"
-}
-
-const secretPairs: Kind<Redacted.Redacted<Readonly<Record<string, string>>>> = {
-  decode: (value) => Result.map(pairs.decode(value), (decoded) => Redacted.make(decoded)),
-  expected: pairs.expected
-}
-
-const ratio: Kind<number> = {
-  decode: (value) =>
-    /^(0|1|0?\.\d+|[01]\.\d+)$/.test(value) && Number(value) <= 1 ? Result.succeed(Number(value)) : Result.fail("no"),
-  expected: "a share from 0 to 1"
-}
-
-/** The ones that are there; others would be passed over without a word. */
-const propagators: Kind<ReadonlySet<string>> = {
-  decode: (value) => {
-    const asked = new Set(value.split(",").map((name) => name.trim().toLowerCase()))
-    return [...asked].every((name) => ["tracecontext", "baggage", "none"].includes(name))
-      ? Result.succeed(asked)
-      : Result.fail("another one")
-  },
-  expected: "some of tracecontext, baggage, none, separated by commas"
-}
-
-const protocol = words({ "http/protobuf": "http/protobuf", "http/json": "http/json" } as const)
-const exporter = words({ otlp: true, none: false })
-const compression = words({ gzip: "gzip", none: "none" } as const)
-const milliseconds = wholeNumber(1, 3_600_000)
-
-const contents = words({
-  ...{ true: true, span_only: true, span_and_event: true },
-  ...{ false: false, no_content: false, event_only: false }
-})
+type Protocol = "http/protobuf" | "http/json"
 
 const of = (signal: Signal) => {
   const prefix = `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}`
@@ -86,7 +40,7 @@ const of = (signal: Signal) => {
       description: `otlp or none: whether ${signal} are exported`
     }),
     endpoint: optional(url, also("ENDPOINT")),
-    headers: optional(secretPairs, { ...also("HEADERS"), secret: true }),
+    headers: optional(fields, { ...also("HEADERS"), secret: true }),
     protocol: optional(protocol, also("PROTOCOL")),
     timeout: optional(milliseconds, also("TIMEOUT")),
     compression: optional(compression, also("COMPRESSION"))
@@ -95,17 +49,21 @@ const of = (signal: Signal) => {
 
 const ofSignal = { traces: of("traces"), metrics: of("metrics"), logs: of("logs") }
 
-/** OpenTelemetry's own variables, as far as they are read here; none of them has another meaning than there. */
-export const common = {
+const off = {
   disabled: required(yesNo, "false", {
     variable: "OTEL_SDK_DISABLED",
     description: "Switches everything off, whatever else is set"
-  }),
+  })
+}
+
+/** OpenTelemetry's own variables, as far as they are read here; none of them has another meaning than there. */
+export const common = {
+  ...off,
   endpoint: optional(url, {
     variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
     description: "The collector's root; without it, and without one for a signal, nothing is exported"
   }),
-  headers: optional(secretPairs, {
+  headers: optional(fields, {
     variable: "OTEL_EXPORTER_OTLP_HEADERS",
     description: "Header fields for the collector",
     secret: true
@@ -122,7 +80,7 @@ export const common = {
     variable: "OTEL_EXPORTER_OTLP_COMPRESSION",
     description: "gzip or none"
   }),
-  certificate: optional(text(/^[^\0]+$/, "the path of a file"), {
+  certificates: optional(certificates, {
     variable: "OTEL_EXPORTER_OTLP_CERTIFICATE",
     description: "A file with the certificates that the collector's is checked against"
   }),
@@ -158,6 +116,14 @@ export const common = {
     variable: "OTEL_BSP_SCHEDULE_DELAY",
     description: "Milliseconds between exports of spans"
   }),
+  spanQueue: required(items, "2048", {
+    variable: "OTEL_BSP_MAX_QUEUE_SIZE",
+    description: "Spans that may wait to be exported; what has no room is lost"
+  }),
+  spanBatch: required(items, "512", {
+    variable: "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    description: "Spans of one export"
+  }),
   metricInterval: required(milliseconds, "60000", {
     variable: "OTEL_METRIC_EXPORT_INTERVAL",
     description: "Milliseconds between exports of metrics"
@@ -165,6 +131,14 @@ export const common = {
   logDelay: required(milliseconds, "1000", {
     variable: "OTEL_BLRP_SCHEDULE_DELAY",
     description: "Milliseconds between exports of log lines"
+  }),
+  logQueue: required(items, "2048", {
+    variable: "OTEL_BLRP_MAX_QUEUE_SIZE",
+    description: "Log lines that may wait to be exported; what has no room is lost"
+  }),
+  logBatch: required(items, "512", {
+    variable: "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+    description: "Log lines of one export"
   }),
   content: required(contents, "false", {
     variable: "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
@@ -175,6 +149,8 @@ export const common = {
 /** What the exporters are to do. A signal without a destination is off; all of them off is `undefined`. */
 export const readOtelSettings = Effect.gen(function* () {
   const { read } = yield* Settings
+  // What is written for others, gRPC say, is no trouble then.
+  if ((yield* read(off)).disabled) return undefined
   const shared = yield* read(common)
   const own = {
     traces: yield* read(ofSignal.traces),
@@ -184,9 +160,9 @@ export const readOtelSettings = Effect.gen(function* () {
   const destinationOf = (signal: Signal): Destination | undefined => {
     const { compression, endpoint, exporter, headers, protocol, timeout } = own[signal]
     const asked = exporter ?? (endpoint !== undefined || shared.endpoint !== undefined)
-    if (shared.disabled || !asked) return undefined
+    if (!asked) return undefined
     return {
-      url: endpoint ?? `${(shared.endpoint ?? usualEndpoint).replace(/\/+$/, "")}/v1/${signal}`,
+      url: endpoint ?? below(shared.endpoint ?? usualEndpoint, `v1/${signal}`),
       headers: headers ?? shared.headers ?? Redacted.make({}),
       protocol: protocol ?? shared.protocol,
       timeoutMillis: timeout ?? shared.timeout,
@@ -196,6 +172,13 @@ export const readOtelSettings = Effect.gen(function* () {
   const to = { traces: destinationOf("traces"), metrics: destinationOf("metrics"), logs: destinationOf("logs") }
   return signals.some((signal) => to[signal] !== undefined) ? { ...shared, to } : undefined
 })
+
+/** A query, which may hold a key, stays behind the path. */
+const below = (root: string, path: string): string => {
+  const url = new URL(root)
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/${path}`
+  return url.href
+}
 
 /** Where collectors listen; only for a signal whose exporter is named without an endpoint. */
 const usualEndpoint = "http://localhost:4318"

@@ -14,6 +14,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import packageJson from "../../../package.json" with { type: "json" }
 import { parseRetryAfter } from "../../domain/RetryAfter.ts"
+import { whyUnreached } from "../SocketErrors.ts"
 import type { Destination } from "./OtelSettings.ts"
 
 /** How long the rest of an answer is waited for: its head has said all that matters. */
@@ -25,7 +26,10 @@ const passing: ReadonlySet<number> = new Set([429, 502, 503, 504])
 /** More than a collector has to say; a connection on which more comes is closed. */
 const longestAnswer = ByteSize.kibibytes(64)
 
-class NotTaken extends Data.TaggedError("NotTaken")<{
+/** An export that a collector didn't take. */
+export class NotTaken extends Data.TaggedError("NotTaken")<{
+  /** In words of ours, fit to be told. */
+  readonly reason: string
   readonly mayBeTaken: boolean
   /** What the collector asked for. */
   readonly retryAfterMillis: number
@@ -57,9 +61,16 @@ export const makeTransport = Effect.gen(function* () {
 
   const post = (request: HttpClientRequest.HttpClientRequest) =>
     Effect.gen(function* () {
-      const { arrayBuffer, headers, status } = yield* client
-        .execute(request)
-        .pipe(Effect.mapError(() => new NotTaken({ mayBeTaken: true, retryAfterMillis: 0 })))
+      const { arrayBuffer, headers, status } = yield* client.execute(request).pipe(
+        Effect.mapError(
+          (error) =>
+            new NotTaken({
+              reason: whyUnreached(error.reason) ?? "the connection broke",
+              mayBeTaken: true,
+              retryAfterMillis: 0
+            })
+        )
+      )
       // To its end, or the connection couldn't be used again.
       yield* arrayBuffer.pipe(
         Effect.provideService(HttpIncomingMessage.MaxBodySize, longestAnswer),
@@ -68,7 +79,7 @@ export const makeTransport = Effect.gen(function* () {
       )
       if (status >= 200 && status < 300) return
       const retryAfterMillis = parseRetryAfter(headers["retry-after"], yield* Clock.currentTimeMillis) ?? 0
-      return yield* new NotTaken({ mayBeTaken: passing.has(status), retryAfterMillis })
+      return yield* new NotTaken({ reason: `status ${status}`, mayBeTaken: passing.has(status), retryAfterMillis })
     })
 
   return ({ compression, headers, protocol, url }: Destination): IExporterTransport => {
@@ -89,18 +100,24 @@ export const makeTransport = Effect.gen(function* () {
               )
           )
     return {
-      send: (data, timeoutMillis) =>
-        requestWith(data).pipe(
-          Effect.flatMap((request) => Effect.retry(post(request), sendAgain)),
+      send: (data, timeoutMillis) => {
+        let last = new NotTaken({ reason: "no answer in time", mayBeTaken: true, retryAfterMillis: 0 })
+        const remember = (error: NotTaken) =>
+          Effect.sync(() => {
+            last = error
+          })
+        return requestWith(data).pipe(
+          Effect.flatMap((request) => post(request).pipe(Effect.tapError(remember), Effect.retry(sendAgain))),
           // Nothing of ours is to be seen in a trace, or told to the collector.
           Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
           Effect.timeout(timeoutMillis),
           Effect.match({
             onSuccess: (): ExportResponse => ({ status: "success" }),
-            onFailure: (error): ExportResponse => ({ status: "failure", error })
+            onFailure: (): ExportResponse => ({ status: "failure", error: last })
           }),
           run
-        ),
+        )
+      },
       shutdown: () => {}
     }
   }

@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import packageJson from "../../../package.json" with { type: "json" }
 import { Ids } from "../Ids.ts"
+import { Fellows } from "../workers/Fellows.ts"
 import { makeExport } from "./Export.ts"
 import { MetricExport } from "./MetricExport.ts"
 import { makeLogger } from "./OtelLog.ts"
@@ -40,17 +41,19 @@ interface Provider {
 export const layer = (settings: OtelSettings) =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const { certificate, content, logDelay, metricInterval, propagators, spanDelay, to } = settings
+      const { certificates, content, metricInterval, propagators, to } = settings
       const resource = yield* resourceOf(settings)
       const failed = yield* makeWarnings
-      const exporters = yield* makeExport({ certificate, failed })
+      const exporters = yield* makeExport({ certificates, failed })
       const ends: Array<Provider> = []
       let context = Context.empty()
 
       if (to.traces !== undefined) {
         const processor = new BatchSpanProcessor({
           exporter: exporters.traces(to.traces),
-          scheduledDelayMillis: spanDelay
+          scheduledDelayMillis: settings.spanDelay,
+          maxQueueSize: settings.spanQueue,
+          maxExportBatchSize: settings.spanBatch
         })
         const sampler = samplerOf(settings)
         const ids = makeTraceIds()
@@ -85,7 +88,9 @@ export const layer = (settings: OtelSettings) =>
       if (to.logs !== undefined) {
         const processor = new BatchLogRecordProcessor({
           exporter: exporters.logs(to.logs),
-          scheduledDelayMillis: logDelay
+          scheduledDelayMillis: settings.logDelay,
+          maxQueueSize: settings.logQueue,
+          maxExportBatchSize: settings.logBatch
         })
         const provider = new LoggerProvider({ resource, processors: [processor] })
         const loggers = yield* Logger.CurrentLoggers
@@ -104,19 +109,24 @@ export const layer = (settings: OtelSettings) =>
     })
   ).pipe(Layer.provide(Ids.layer))
 
-/** Each process is an instance of its own: the counts of several workers are told apart by it. */
-const resourceOf = ({ resourceAttributes, serviceName }: OtelSettings) =>
-  Effect.map(Ids, (ids) =>
-    defaultResource().merge(
-      resourceFromAttributes({
-        "service.version": packageJson.version,
-        "service.instance.id": ids.next(),
-        "service.name": packageJson.name,
-        ...resourceAttributes,
-        ...(serviceName === undefined ? {} : { "service.name": serviceName })
-      })
-    )
+/**
+ * Each process is an instance of its own, for the counts of several workers are told apart by it: one id that they were
+ * all given has the worker's own behind it.
+ */
+const resourceOf = Effect.fnUntraced(function* ({ resourceAttributes, serviceName }: OtelSettings) {
+  const own = (yield* Ids).next()
+  const { "service.instance.id": given, ...others } = resourceAttributes ?? {}
+  const shared = given !== undefined && (yield* Fellows) !== undefined
+  return defaultResource().merge(
+    resourceFromAttributes({
+      "service.version": packageJson.version,
+      "service.instance.id": shared ? `${given}/${own}` : (given ?? own),
+      "service.name": packageJson.name,
+      ...others,
+      ...(serviceName === undefined ? {} : { "service.name": serviceName })
+    })
   )
+})
 
 const samplerOf = ({ sampler, samplerArg }: OtelSettings) => {
   const name = sampler.replace("parentbased_", "")

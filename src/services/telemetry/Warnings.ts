@@ -7,14 +7,16 @@ const silence = "1 minute"
 
 /** Tells of failed exports in the log, once a minute at most: whatever a collector does, it must not fill it. */
 export const makeWarnings = Effect.gen(function* () {
-  const failures = yield* Queue.sliding<Signal>(1)
+  const failures = yield* Queue.sliding<readonly [Signal, string]>(1)
   yield* Queue.take(failures).pipe(
-    Effect.tap((signal) =>
-      Effect.logWarning(`The OpenTelemetry collector did not take an export of ${signal}: what it held is lost`)
+    Effect.tap(([signal, reason]) =>
+      Effect.logWarning(
+        `The OpenTelemetry collector did not take an export of ${signal} (${reason}): what it held is lost`
+      )
     ),
     Effect.andThen(Effect.sleep(silence)),
     Effect.forever,
     Effect.forkScoped
   )
-  return (signal: Signal): void => void Queue.offerUnsafe(failures, signal)
+  return (signal: Signal, reason: string): void => void Queue.offerUnsafe(failures, [signal, reason])
 })
