@@ -53,3 +53,24 @@ describe("a context that no tracer sends", () => {
     )
   }
 })
+
+describe("text that is none", () => {
+  for (const protocol of ["http/protobuf", "http/json"]) {
+    it.live(`spoils no export over ${protocol}: a model's name that is cut within a character`, () =>
+      Effect.gen(function* () {
+        const collector = yield* otlpReceiver()
+        const { backend, connection } = yield* setUpWith({
+          ...exportingTo(collector),
+          OTEL_EXPORTER_OTLP_PROTOCOL: protocol
+        })
+        const model = `\0\u2028x${"\u{1f600}".repeat(200)}`
+        backend.script({ chat: [{ body: { model, choices: [{ message: { content: "yes" } }] } }] })
+        connection.write(request(event("e")))
+        yield* connection.receive(1)
+        yield* eventually(() => collector.spans().length === 2)
+        const told = collector.spans().map(({ attributes }) => attributes["gen_ai.response.model"])
+        assert.match(String(told.find((name) => name !== undefined)), /^\0\u2028x(\u{1f600})+[\ufffd\ud83d]$/u)
+      })
+    )
+  }
+})
