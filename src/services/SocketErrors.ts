@@ -11,6 +11,10 @@ const unreached: Readonly<Record<string, string>> = {
 /** What an error of a connection means; undefined if there was a connection. */
 export const whyUnreached = (error: unknown): string | undefined => unreached[socketErrorCode(error) ?? ""]
 
+/** Whether there was no connection because the certificate at its other end isn't taken. */
+export const isUntrusted = (error: unknown): boolean =>
+  /CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE/.test(socketErrorCode(error) ?? "")
+
 /** What to tell of a connection that broke. */
 export const brokenConnection = "the connection closed before the whole answer had come"
 

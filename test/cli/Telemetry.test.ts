@@ -1,8 +1,11 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import { send, sendEvent } from "../support/Http.ts"
 import { exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
 import { scriptedBackend } from "../support/ScriptedBackend.ts"
+import { selfSigned } from "../support/SelfSigned.ts"
 import { eventually } from "../support/TestService.ts"
 import { startWorkers } from "../support/Workers.ts"
 import { Program, type RunOptions, run, start } from "./Program.ts"
@@ -33,6 +36,28 @@ describe("ai-ticket serve, to be seen through", () => {
         assert.isTrue(collector.exports.every(({ resource }) => resource["service.name"] === "shipped"))
         assert.strictEqual(service.stderr(), "")
       })
+    )
+
+    it.effect("trusts the certificates that it is told to, and no others", () =>
+      Effect.gen(function* () {
+        const tls = selfSigned()
+        const files = yield* FileSystem.FileSystem
+        const certificate = yield* files.makeTempFileScoped()
+        yield* files.writeFileString(certificate, tls.cert)
+        const [trusted, stranger] = [yield* otlpReceiver(200, tls), yield* otlpReceiver(200, selfSigned())]
+        const { service, url } = yield* serve({
+          env: {
+            ...exportingTo(trusted),
+            OTEL_EXPORTER_OTLP_CERTIFICATE: certificate,
+            OTEL_EXPORTER_OTLP_TIMEOUT: "500",
+            OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: `${stranger.url}/v1/logs`
+          }
+        })
+        yield* sendEvent(url, { content: "p" })
+        yield* eventually(() => trusted.spans().length === 2)
+        yield* eventually(() => service.stdout().includes("an export of logs (its certificate isn't trusted)"))
+        assert.strictEqual(stranger.asked(), 0)
+      }).pipe(Effect.provide(NodeServices.layer))
     )
 
     it.effect("a wrong variable of OpenTelemetry's: one sentence, exit 2", () =>

@@ -1,4 +1,5 @@
-import { createServer, type ServerResponse } from "node:http"
+import { createServer, type RequestListener, type ServerResponse } from "node:http"
+import { createServer as createSecureServer, type ServerOptions } from "node:https"
 import type { AddressInfo, Socket } from "node:net"
 import { gunzipSync } from "node:zlib"
 import * as Effect from "effect/Effect"
@@ -60,7 +61,7 @@ const answer = (mood: Exclude<Mood, "silent">, response: ServerResponse) => {
 }
 
 /** A collector on a free port that reads what it gets, both encodings, and remembers it. */
-export const otlpReceiver = (beginning: Mood = 200) =>
+export const otlpReceiver = (beginning: Mood = 200, tls?: ServerOptions) =>
   Effect.acquireRelease(
     Effect.callback<OtlpReceiver & { readonly close: () => void }>((resume) => {
       const exports: OtlpReceiver["exports"] = []
@@ -68,7 +69,7 @@ export const otlpReceiver = (beginning: Mood = 200) =>
       let mood = beginning
       const asked: Array<string> = []
       const sockets = new Set<Socket>()
-      const server = createServer((request, response) => {
+      const listener: RequestListener = (request, response) => {
         const chunks: Array<Buffer> = []
         request.on("data", (chunk: Buffer) => chunks.push(chunk))
         request.on("end", () => {
@@ -85,7 +86,8 @@ export const otlpReceiver = (beginning: Mood = 200) =>
           })
           answer(mood, response)
         })
-      })
+      }
+      const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener)
       server.on("connection", (socket) => {
         sockets.add(socket)
         socket.on("close", () => sockets.delete(socket))
@@ -93,7 +95,7 @@ export const otlpReceiver = (beginning: Mood = 200) =>
       server.listen(0, "127.0.0.1", () =>
         resume(
           Effect.succeed({
-            url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+            url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`,
             ...{ exports, bytes },
             asked: (signal) => asked.filter((path) => signal === undefined || path.endsWith(`/v1/${signal}`)).length,
             connections: () => sockets.size,

@@ -15,7 +15,7 @@ import {
   TraceExporterMetricsHelper
 } from "@opentelemetry/otlp-transformer"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import * as HttpClient from "effect/http/HttpClient"
 import type { Destination, Signal } from "./OtelSettings.ts"
 import { makeTransport, NotTaken } from "./OtlpTransport.ts"
 
@@ -54,8 +54,10 @@ const succeeded = 0
 /** Exporters over HTTP. They are told everything: none of them reads the environment by itself. */
 export const makeExport = Effect.fnUntraced(function* ({ certificates, failed }: Options) {
   const tls = certificates === undefined ? {} : { ca: certificates }
-  const http = NodeHttpClient.layerNodeHttpOptions({ keepAlive: true, ...tls })
-  const transportTo = yield* Effect.provide(makeTransport, yield* Layer.build(http))
+  // Not the layer of such a client: the program has one already, and would lend it, with its own agent.
+  const agent = yield* NodeHttpClient.makeAgent({ keepAlive: true, ...tls })
+  const client = yield* Effect.provideService(NodeHttpClient.makeNodeHttp, NodeHttpClient.HttpAgent, agent)
+  const transportTo = yield* Effect.provideService(makeTransport, HttpClient.HttpClient, client)
   const make = <Items, Response>(
     signal: Signal,
     to: Destination,

@@ -14,7 +14,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import packageJson from "../../../package.json" with { type: "json" }
 import { parseRetryAfter } from "../../domain/RetryAfter.ts"
-import { whyUnreached } from "../SocketErrors.ts"
+import { isUntrusted, whyUnreached } from "../SocketErrors.ts"
 import type { Destination } from "./OtelSettings.ts"
 
 /** How long the rest of an answer is waited for: its head has said all that matters. */
@@ -62,14 +62,11 @@ export const makeTransport = Effect.gen(function* () {
   const post = (request: HttpClientRequest.HttpClientRequest) =>
     Effect.gen(function* () {
       const { arrayBuffer, headers, status } = yield* client.execute(request).pipe(
-        Effect.mapError(
-          (error) =>
-            new NotTaken({
-              reason: whyUnreached(error.reason) ?? "the connection broke",
-              mayBeTaken: true,
-              retryAfterMillis: 0
-            })
-        )
+        Effect.mapError(({ reason }) => {
+          const untrusted = isUntrusted(reason)
+          const why = untrusted ? "its certificate isn't trusted" : (whyUnreached(reason) ?? "the connection broke")
+          return new NotTaken({ reason: why, mayBeTaken: !untrusted, retryAfterMillis: 0 })
+        })
       )
       // To its end, or the connection couldn't be used again.
       yield* arrayBuffer.pipe(
