@@ -30,17 +30,29 @@ export interface OtlpReceiver {
 }
 
 /**
- * What it answers to an export: a status, 503 with a `Retry-After` of 0 or 20 seconds, nothing ever, the head of a 200 and
- * no more, that and a byte now and then, or that and as much as there is room for, both without an end.
+ * What it answers to an export: a status, that it took all but three of it, 503 with a `Retry-After` of 0 or 20 seconds,
+ * nothing ever, the head of a 200 and no more, that and a byte now and then, or that and as much as there is room for, both
+ * without an end.
  */
-export type Mood = number | "hasty" | "tired" | "silent" | "begins" | "drips" | "floods"
+export type Mood = number | "picky" | "hasty" | "tired" | "silent" | "begins" | "drips" | "floods"
+
+/** That a part was refused, in protobuf: the first field of the first field is 3, whatever the signal. */
+const threeRefused = Buffer.from([0x0a, 0x02, 0x08, 0x03])
+/** And in JSON, where a number of 64 bits is text. */
+const threeRefusedJson = JSON.stringify({
+  partialSuccess: { rejectedSpans: "3", rejectedDataPoints: "3", rejectedLogRecords: "3" }
+})
 
 /** How often a byte comes from one that drips. */
 const dripMillis = 20
 
 const flood = Buffer.alloc(64 * 1024)
 
-const answer = (mood: Exclude<Mood, "silent">, response: ServerResponse) => {
+const answer = (mood: Exclude<Mood, "silent">, type: string, response: ServerResponse) => {
+  if (mood === "picky") {
+    response.writeHead(200, { "content-type": type })
+    return response.end(type === "application/json" ? threeRefusedJson : threeRefused)
+  }
   if (mood === "hasty" || mood === "tired") {
     return response.writeHead(503, { "retry-after": mood === "hasty" ? "0" : "20" }).end()
   }
@@ -79,12 +91,13 @@ export const otlpReceiver = (beginning: Mood = 200, tls?: ServerOptions) =>
           const sent = Buffer.concat(chunks)
           const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent
           bytes.push(body)
+          const type = request.headers["content-type"] ?? "none"
           const signal = path.split("?")[0]?.split("/").at(-1) as SignalName
           exports.push({
-            ...decodeExport(signal, request.headers["content-type"] ?? "none", body),
+            ...decodeExport(signal, type, body),
             ...{ path, headers: request.headers }
           })
-          answer(mood, response)
+          answer(mood, type, response)
         })
       }
       const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener)

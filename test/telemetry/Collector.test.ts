@@ -20,12 +20,15 @@ import { eventually } from "../support/TestService.ts"
 
 const warnings = (lines: ReadonlyArray<string>) => lines.filter((line) => line.includes("OpenTelemetry collector"))
 
+const json = { OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" }
+
 const down = Effect.map(Effect.scoped(otlpReceiver()), ({ url }) => ({ url, asked: () => 0 }))
 
 describe("a collector that is no use", () => {
   const moods: Readonly<Record<string, readonly [Mood, string]>> = {
     "that answers 500": [500, "status 500"],
     "that refuses": [403, "status 403"],
+    "that takes a part": ["picky", "3 in it were refused"],
     "that never answers": ["silent", "no answer in time"],
     "that wants to be left alone": ["tired", "status 503"]
   }
@@ -36,7 +39,8 @@ describe("a collector that is no use", () => {
 
   const trouble = <E, R>(
     make: Effect.Effect<{ readonly url: string; readonly asked: () => number }, E, R>,
-    reason: string
+    reason: string,
+    settings: Readonly<Record<string, string>> = {}
   ) =>
     Effect.gen(function* () {
       const collector = yield* make
@@ -44,7 +48,8 @@ describe("a collector that is no use", () => {
         ...exportingTo(collector),
         // An export that is given up in a second shows in a test.
         OTEL_EXPORTER_OTLP_TIMEOUT: "1000",
-        OTEL_METRIC_EXPORT_INTERVAL: "1000"
+        OTEL_METRIC_EXPORT_INTERVAL: "1000",
+        ...settings
       })
       const began = performance.now()
       for (let request = 0; request < 50; request++) {
@@ -57,6 +62,10 @@ describe("a collector that is no use", () => {
       assert.strictEqual(warnings(lines).length, 1)
       assert.include(warnings(lines)[0], `(${reason})`)
     })
+
+  it.live("that takes a part of JSON is told of too", () =>
+    trouble(otlpReceiver("picky"), "3 in it were refused", json)
+  )
 
   for (const mood of ["begins", "drips"] as const) {
     it.live(

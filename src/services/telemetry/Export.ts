@@ -48,6 +48,23 @@ class Exporter<Items> extends OTLPExporterBase<Items> {
 const reasonOf = ({ error }: ExportResult): string =>
   error instanceof NotTaken ? error.reason : "others are still under way"
 
+/** A collector that takes a part of an export says so in its answer, and in nothing else. */
+const heard = <Items, Response extends object>(
+  serializer: ISerializer<Items, Response>,
+  refused: (count: number) => void
+): ISerializer<Items, Response> => ({
+  serializeRequest: serializer.serializeRequest,
+  deserializeResponse: (data) => {
+    const response = serializer.deserializeResponse(data)
+    const [, count] = Object.entries(partOf(response)).find(([name]) => name.startsWith("rejected")) ?? []
+    // In JSON a number of 64 bits is text.
+    if (Number(count) > 0) refused(Number(count))
+    return response
+  }
+})
+
+const partOf = (response: { readonly partialSuccess?: object | null }): object => response.partialSuccess ?? {}
+
 /** `ExportResultCode.SUCCESS`, which is a const that only types know. */
 const succeeded = 0
 
@@ -58,7 +75,7 @@ export const makeExport = Effect.fnUntraced(function* ({ certificates, failed }:
   const agent = yield* NodeHttpClient.makeAgent({ keepAlive: true, ...tls })
   const client = yield* Effect.provideService(NodeHttpClient.makeNodeHttp, NodeHttpClient.HttpAgent, agent)
   const transportTo = yield* Effect.provideService(makeTransport, HttpClient.HttpClient, client)
-  const make = <Items, Response>(
+  const make = <Items, Response extends object>(
     signal: Signal,
     to: Destination,
     serializers: Readonly<Record<Destination["protocol"], ISerializer<Items, Response>>>,
@@ -72,7 +89,9 @@ export const makeExport = Effect.fnUntraced(function* ({ certificates, failed }:
     })
     const delegate = createOtlpNetworkExportDelegate(
       { timeoutMillis, compression, concurrencyLimit: mostAtOnce },
-      ...([serializers[protocol], metrics, transportTo(to)] as const)
+      heard(serializers[protocol], (count) => failed(signal, `${count} in it were refused`)),
+      metrics,
+      transportTo(to)
     )
     return new Exporter(delegate, (reason) => failed(signal, reason))
   }

@@ -69,12 +69,12 @@ export const makeTransport = Effect.gen(function* () {
         })
       )
       // To its end, or the connection couldn't be used again.
-      yield* arrayBuffer.pipe(
+      const answer = yield* arrayBuffer.pipe(
         Effect.provideService(HttpIncomingMessage.MaxBodySize, longestAnswer),
-        Effect.timeoutOption(patience),
-        Effect.ignore
+        Effect.timeout(patience),
+        Effect.orElseSucceed(() => new ArrayBuffer())
       )
-      if (status >= 200 && status < 300) return
+      if (status >= 200 && status < 300) return new Uint8Array(answer)
       const retryAfterMillis = parseRetryAfter(headers["retry-after"], yield* Clock.currentTimeMillis) ?? 0
       return yield* new NotTaken({ reason: `status ${status}`, mayBeTaken: passing.has(status), retryAfterMillis })
     })
@@ -109,7 +109,7 @@ export const makeTransport = Effect.gen(function* () {
           Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
           Effect.timeout(timeoutMillis),
           Effect.match({
-            onSuccess: (): ExportResponse => ({ status: "success" }),
+            onSuccess: (data): ExportResponse => ({ status: "success", data }),
             onFailure: (): ExportResponse => ({ status: "failure", error: last })
           }),
           run

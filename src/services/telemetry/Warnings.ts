@@ -11,7 +11,7 @@ export const makeWarnings = Effect.gen(function* () {
   yield* Queue.take(failures).pipe(
     Effect.tap(([signal, reason]) =>
       Effect.logWarning(
-        `The OpenTelemetry collector did not take an export of ${signal} (${reason}): what it held is lost`
+        `The OpenTelemetry collector did not take all of an export of ${signal} (${reason}): the rest is lost`
       )
     ),
     Effect.andThen(Effect.sleep(silence)),
