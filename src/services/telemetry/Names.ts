@@ -94,6 +94,7 @@ const counted: Readonly<Record<string, string>> = {
   http_requests: "request",
   http_request_errors: "request",
   http_requests_in_flight: "request",
+  http_broken_streams: "stream",
   queue_depth: "request",
   slots_in_use: "slot",
   backend_attempts: "attempt",
