@@ -1,7 +1,7 @@
 /**
  * Runs an image's file system as a container engine would, by the image's own configuration: its user, its entry point
- * as the first process, its root read-only, nothing mounted but /proc and /etc/hosts. `node ops/test/image.ts ROOT IMAGE`,
- * where IMAGE is buildah's description of it. ops/test/image.sh calls it.
+ * as the first process, its root read-only, nothing mounted but /proc and /etc/hosts. `node ops/test/image.ts ROOT IMAGE
+ * ARCHITECTURE`, where IMAGE is buildah's description of it and ARCHITECTURE what it has to be of. ops/test/image.sh calls it.
  */
 import assert from "node:assert/strict"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -13,6 +13,7 @@ import { freePort } from "./freePort.ts"
 
 interface Image {
   readonly Docker: {
+    readonly architecture: string
     readonly config: {
       readonly User: string
       readonly Env: ReadonlyArray<string>
@@ -24,7 +25,7 @@ interface Image {
   }
 }
 
-const [root = "", description = ""] = process.argv.slice(2)
+const [root = "", description = "", architecture = "amd64"] = process.argv.slice(2)
 const image: Image = JSON.parse(readFileSync(description, "utf8"))
 const { Cmd, Entrypoint, Env, Healthcheck, Labels, User } = image.Docker.config
 const running = new Set<ChildProcess>()
@@ -73,7 +74,7 @@ const health = (port: number) => {
 }
 
 const until = async (what: string, holds: () => Promise<boolean> | boolean): Promise<void> => {
-  const end = performance.now() + 15_000
+  const end = performance.now() + 60_000
   while (!(await Promise.resolve(holds()).catch(() => false))) {
     if (performance.now() > end) throw new Error(`${what} took too long.`)
     await pause(25)
@@ -130,7 +131,11 @@ const main = async (): Promise<void> => {
     const told = program(["--version"])
     assert.equal(await told.ended, 0, told.output())
     assert.ok(told.output().includes(version), told.output())
-    return `user ${User}, version ${version}`
+    assert.equal(image.Docker.architecture, architecture)
+    const node = run(["node", "--print", "process.arch"])
+    assert.equal(await node.ended, 0, node.output())
+    assert.equal(node.output().trim(), architecture === "amd64" ? "x64" : architecture)
+    return `user ${User}, version ${version}, ${architecture}`
   })
 
   const [simulatorPort, port] = await Promise.all([freePort(), freePort()])
@@ -189,7 +194,12 @@ const main = async (): Promise<void> => {
   await check("an event", async () => {
     assert.deepEqual(await ask("Summarise", 8), [200, "id"])
     assert.equal((await fetch(`${url}/event`, { method: "POST", body: "{}" })).status, 401)
-    return "200 with the token, 401 without"
+    const prompt = program(["prompt", "--server-url", url, "--max-tokens", "8", "Summarise"], {
+      AI_TICKET_TOKEN: "letmein"
+    })
+    assert.equal(await prompt.ended, 0, prompt.output())
+    assert.match(prompt.output(), /\w/)
+    return "200 with the token, 401 without, and `prompt` prints an answer"
   })
 
   await check("SIGTERM", async () => {
