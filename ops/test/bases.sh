@@ -1,7 +1,7 @@
 # What the Dockerfile's base images are stood in for with, as folders made from Debian's packages. ops/test/image.sh and
 # compose.sh read it.
 
-# $1: a folder; what follows: debootstrap's options. A folder that is complete is left as it is.
+# $1: a folder; what follows: debootstrap's options and the release. A folder that is complete is left as it is.
 debian() {
   local folder="$1" log
   shift
