@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the Dockerfile's base images are stood in for with, as folders made from Debian's packages. ops/test/image.sh and
 # compose.sh read it.
 
@@ -33,4 +34,30 @@ with_node() {
   mkdir -p "$1/usr/local/lib/node_modules"
   cp -r "$(npm root --global)/npm" "$1/usr/local/lib/node_modules/"
   ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$1/usr/local/bin/npm"
+}
+
+# The same Node for another platform, from the package that the lockfile has for it. $1: its architecture; $2: a folder to be
+# made
+node_of() {
+  local package="node-linux-$1" packed
+  packed="$(mktemp -d)"
+  npm pack --silent --pack-destination "$packed" \
+    "$package@$(node -p "require('./package.json').optionalDependencies['$package']")" >/dev/null
+  tar --extract --file "$packed/$package"-*.tgz --directory "$packed" package/bin/node
+  install -D "$packed/package/bin/node" "$2/usr/local/bin/node"
+  rm -rf "$packed"
+}
+
+# Has the kernel run arm64's programs by QEMU's emulator, for as long as this script takes care to say `emulate_no_more`.
+formats=/proc/sys/fs/binfmt_misc
+format="ai-ticket-$$"
+mounted=false
+emulate() {
+  [[ -e $formats/register ]] || { mount -t binfmt_misc binfmt_misc "$formats" && mounted=true; }
+  # ELF's head of an arm64 program. F: the emulator is opened now, and needn't be in the image.
+  printf '%s' ":$format:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:$(command -v qemu-aarch64-static):OCF" >"$formats/register"
+}
+emulate_no_more() {
+  [[ ! -e $formats/$format ]] || echo -1 >"$formats/$format"
+  [[ $mounted == false ]] || umount "$formats"
 }

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # compose.yaml and its profile `demo`, for real: ops/test/compose.ts against a Docker engine of this script's own. It wants
 # root, and debootstrap and npm; with --install it fetches the first. It takes some minutes, and less where IMAGE_TEST_BASE
-# names a folder in which Debian's files are kept between runs. With --here it takes the engine that is there, and the images
-# of compose.yaml. Not part of .ci/run.
+# names a folder in which Debian's files are kept between runs. Not part of .ci/run.
+#
+# --platforms: not the stack, but the image for amd64 and arm64 (platforms.sh); it wants QEMU's emulator as well.
+# --here: the stack on the engine that is there, with the images that compose.yaml names.
 #
 # The engine, Compose, BuildKit and nginx are those of Debian's testing release, in a folder; the base images are made from
 # Debian's packages, and npm's are brought along. Everything runs in namespaces of its own, without a way out and gone
@@ -12,105 +14,75 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PATH="$PATH:/usr/sbin:/sbin"
 # shellcheck source=ops/test/bases.sh
 source ops/test/bases.sh
-group=ai-ticket-test
-
-# The second half, as the first process of the namespaces. $1: the folder of this run; $2: that of Debian's files
-if [[ ${1:-} == --inside ]]; then
-  work="$2" kept="$3" root="$3/engine"
-  ip link set lo up
-  # For those who are to look as if they came from outside: an address of documentation's.
-  ip address add 203.0.113.1/32 dev lo
-  mount --make-rprivate /
-  mount --bind "$root" "$root"
-  mount -t proc proc "$root/proc"
-  for folder in sys dev; do mount --rbind "/$folder" "$root/$folder"; done
-  mount -t tmpfs tmpfs "$root/run"
-  mkdir -p "$work/data" "$root/var/lib/docker" "$root$work" "$root"/srv/{debian,nginx}
-  mount --bind "$work/data" "$root/var/lib/docker"
-  mount --bind "$work" "$root$work"
-  for folder in debian nginx; do mount --bind "$kept/$folder" "$root/srv/$folder"; done
-  # A root in earnest: within a mere chroot the engine would look for what it runs in the wrong one.
-  cd "$root"
-  pivot_root . .
-  umount --lazy .
-  cd /
-
-  dockerd --cgroup-parent "/$group" >"$work/engine.log" 2>&1 &
-  for _ in {1..150}; do docker info >/dev/null 2>&1 && break || sleep 0.2; done
-  docker info >/dev/null 2>&1 || { tail -40 "$work/engine.log" >&2 && exit 1; }
-
-  echo "base images ..."
-  # $1: a folder; $2: the image's name
-  image_of() {
-    tar --create --directory "$1" . |
-      docker import --change "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" - "$2" >/dev/null
-  }
-  export NODE_IMAGE=local/node RUNTIME_IMAGE=local/runtime NGINX_IMAGE=local/nginx
-  image_of /srv/debian "$NODE_IMAGE"
-  image_of "$work/distroless" "$RUNTIME_IMAGE"
-  image_of /srv/nginx "$NGINX_IMAGE"
-  cd "$work/repository"
-  COMPOSE_TEST_ADDRESS=203.0.113.1 timeout --kill-after=10 500 "$work/node" ops/test/compose.ts
-  exit
-fi
-
-# $1: a folder that gets what a fresh clone has, and what the quick start has one make
-clone() {
-  mkdir -p "$1"
-  git ls-files --cached --others --exclude-standard -z | tar --create --null --files-from - | tar --extract --directory "$1"
-  "$1/ops/dev-certs.sh" >/dev/null
-  (umask 022 && openssl rand -hex 32 >"$1/ops/secrets/ai_ticket_auth_token.txt")
-}
 
 install=false
 here=false
+platforms=false
 for argument in "$@"; do
   case "$argument" in
     --install) install=true ;;
     --here) here=true ;;
-    *) echo "usage: ops/test/compose.sh [--install | --here]" >&2 && exit 2 ;;
+    --platforms) platforms=true ;;
+    *) echo "usage: ops/test/compose.sh [--here | [--install] [--platforms]]" >&2 && exit 2 ;;
   esac
 done
+
 work="$(mktemp -d)"
+export ENGINE_GROUP=ai-ticket-test
 inside=
 cleanup() {
   # The namespaces end with their first process, and with them all that runs and is mounted there.
   [[ -z $inside ]] || { kill -KILL "$inside" 2>/dev/null && wait "$inside" 2>/dev/null; } || true
+  emulate_no_more
+  # The dead take a moment to leave their groups.
+  for _ in {1..20}; do
+    find /sys/fs/cgroup -depth -type d -path "*/$ENGINE_GROUP*" -exec rmdir {} + 2>/dev/null && break || sleep 0.1
+  done
   rm -rf "$work"
-  # What the engine leaves of its groups.
-  find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} + 2>/dev/null || true
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
+
+# What a fresh clone has, and what the quick start has one make.
+repository="$work/repository"
+mkdir "$repository"
+git ls-files --cached --others --exclude-standard -z | tar --create --null --files-from - | tar --extract --directory "$repository"
+"$repository/ops/dev-certs.sh" >/dev/null
+(umask 022 && openssl rand -hex 32 >"$repository/ops/secrets/ai_ticket_auth_token.txt")
+node="$(npx --no-install node -p process.execPath)"
+
 if [[ $here == true ]]; then
-  clone "$work/repository"
-  node="$(npx --no-install node -p process.execPath)"
-  cd "$work/repository"
+  cd "$repository"
+  # Beside a stack that may be there.
+  export COMPOSE_PROJECT_NAME=ai-ticket-test AI_TICKET_IMAGE=ai-ticket-test:first
   timeout --kill-after=10 500 "$node" ops/test/compose.ts
   exit
 fi
 
 [[ $(id -u) == 0 ]] || { echo "It needs root." >&2 && exit 1; }
+emulator=()
+[[ $platforms == false ]] || emulator=(qemu-aarch64-static)
 if [[ $install == true ]]; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap debian-archive-keyring >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    debootstrap debian-archive-keyring "${emulator[@]/%qemu-aarch64-static/qemu-user-static}" >/dev/null
 fi
-for tool in debootstrap dpkg-deb git ip npm openssl unshare; do
+for tool in debootstrap dpkg-deb git ip npm openssl unshare "${emulator[@]}"; do
   command -v "$tool" >/dev/null || { echo "There is no $tool here." >&2 && exit 1; }
 done
 
 kept="${IMAGE_TEST_BASE:-$work/base}"
 mkdir -p "$kept"
 debian "$kept/debian" --include=ca-certificates bookworm
-debian "$kept/engine" --include=ca-certificates,containerd,docker-buildx,docker-cli,docker-compose,docker.io,iptables,runc testing
+debian "$kept/engine" \
+  --include=ca-certificates,containerd,curl,docker-buildx,docker-cli,docker-compose,docker-registry,docker.io,iptables,runc testing
 debian "$kept/nginx" --include=curl,nginx-light testing
 # As in nginx's own image.
 ln -sf /dev/stdout "$kept/nginx/var/log/nginx/access.log"
 ln -sf /dev/stderr "$kept/nginx/var/log/nginx/error.log"
 distroless "$kept/debian" "$work/distroless" "$kept/debian"
 with_node "$kept/debian"
-install -D "$(npx --no-install node -p process.execPath)" "$work/node"
-clone "$work/repository"
+install -D "$node" "$work/node"
 
 echo "npm's packages ..."
 mkdir "$work/packages"
@@ -119,6 +91,14 @@ cp package.json package-lock.json "$work/packages/"
 rm -rf "$work/packages"
 printf 'offline=true\ncache=/var/cache/npm\nregistry=%s\nupdate-notifier=false\n' "$(npm config get registry)" >"$kept/debian/root/.npmrc"
 
-unshare --mount --net --pid --fork --kill-child -- bash ops/test/compose.sh --inside "$work" "$kept" &
+command=("$work/node" ops/test/compose.ts)
+if [[ $platforms == true ]]; then
+  debian "$kept/arm64" --arch=arm64 --foreign bookworm
+  distroless "$kept/arm64" "$work/arm64/runtime" "$kept/debian"
+  node_of arm64 "$work/arm64/node"
+  emulate
+  command=(bash ops/test/platforms.sh)
+fi
+unshare --mount --net --pid --fork --kill-child -- bash ops/test/engine.sh "$work" "$kept" "${command[@]}" &
 inside=$!
 wait "$inside"

@@ -235,8 +235,9 @@ const main = async (): Promise<void> => {
     writeFileSync(".env", "RATE_LIMIT_REQUESTS=0\n")
     await compose(["up", "--detach", "--wait"])
     await until("The service", async () => (await ask("/ready")).status === 200)
-    await docker(["tag", await compose(["images", "--quiet", "ai-ticket"]), "ai-ticket:next"])
-    const env = { AI_TICKET_IMAGE: "ai-ticket:next" }
+    const next = "ai-ticket-test:next"
+    await docker(["tag", await compose(["images", "--quiet", "ai-ticket"]), next])
+    const env = { AI_TICKET_IMAGE: next }
     const old = await containerOf("ai-ticket")
     const statuses = new Map<string, number>()
     let going = true

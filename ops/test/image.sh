@@ -36,15 +36,13 @@ done
 
 work="$(mktemp -d)"
 kept="${IMAGE_TEST_BASE:-$work}"
-formats=/proc/sys/fs/binfmt_misc
-format="ai-ticket-$$"
 # Images of one layer each, in a store of their own. `vfs` needs nothing from the kernel.
 store() {
   command buildah --root "$work/store" --runroot "$work/run" --storage-driver vfs "$@"
 }
 cleanup() {
   store rm --all >/dev/null 2>&1 || true
-  [[ ! -e $formats/$format ]] || echo -1 >"$formats/$format"
+  emulate_no_more
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -67,18 +65,13 @@ if [[ $architecture == amd64 ]]; then
   distroless "$kept/debian" "$work/distroless" "$kept/debian"
 else
   distroless "$kept/$architecture" "$work/distroless" "$kept/debian"
-  # Of the same version, from the package that the lockfile has for that platform.
-  package="node-linux-$architecture"
-  npm pack --silent --pack-destination "$work" \
-    "$package@$(node -p "require('./package.json').optionalDependencies['$package']")" >/dev/null
-  tar --extract --file "$work/$package"-*.tgz --directory "$work" package/bin/node
-  install -D "$work/package/bin/node" "$work/target/usr/local/bin/node"
+  node_of "$architecture" "$work/target"
   image_of "$work/target" localhost/target-node "$architecture"
 fi
 image_of "$work/distroless" localhost/runtime "$architecture"
 with_node "$kept/debian"
 image_of "$kept/debian" localhost/node amd64
-rm -rf "$work/distroless" "$work/target" "$work/package"
+rm -rf "$work/distroless" "$work/target"
 
 # npm inside asks the registry that npm outside asks, and trusts whom it trusts.
 registry=(--volume "$work/npmrc:/root/.npmrc:ro")
@@ -105,9 +98,5 @@ store bud --isolation chroot --network host --format docker --pull-never "${regi
 
 container="$(store from --pull-never --platform "linux/$architecture" localhost/ai-ticket)"
 store inspect --type image localhost/ai-ticket >"$work/image.json"
-if [[ $architecture != amd64 ]]; then
-  [[ -e $formats/register ]] || mount -t binfmt_misc binfmt_misc "$formats"
-  # ELF's head of an arm64 program. F: the emulator is opened now, and needn't be in the image.
-  printf '%s' ":$format:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:$(command -v qemu-aarch64-static):OCF" >"$formats/register"
-fi
+[[ $architecture == amd64 ]] || emulate
 timeout --kill-after=10 300 npx --no-install node ops/test/image.ts "$(store mount "$container")" "$work/image.json" "$architecture"
