@@ -161,12 +161,10 @@ const fieldsOf = (host: string, headers: Call["headers"], text: string | undefin
 }
 
 /** Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes. */
-const inTime = (socket: Net.Socket, millis: number): Net.Socket =>
-  socket
-    .setTimeout(millis, () => {
-      if (socket.connecting) socket.destroy(new ConnectTimeout(millis))
-    })
-    .once("connect", () => socket.setTimeout(0))
+const inTime = (socket: Net.Socket, millis: number): Net.Socket => {
+  const late = () => socket.destroy(new ConnectTimeout(millis))
+  return socket.setTimeout(millis, late).once("connect", () => socket.setTimeout(0, late))
+}
 
 type Begin = (call: Call, text: string | undefined) => Http.ClientRequest
 type Resume<A> = (effect: Effect.Effect<A, BrokenCall>) => void
