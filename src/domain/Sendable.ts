@@ -1,8 +1,7 @@
+import { isJsonObject } from "./Prompt.ts"
+
 /** The most levels that a body may be nested: KoboldCpp's parser, and our own writer, give up far beyond it. */
 const deepest = 100
-
-/** Half of a surrogate pair. */
-const halfCharacter = /\p{Cs}/u
 
 /**
  * Why decoded JSON can't be sent on as it came, in words fit to be told; undefined if it can.
@@ -16,12 +15,10 @@ export const whyNotSendable = (json: unknown): string | undefined => {
   for (let depth = 0; depth <= deepest; depth++) {
     const below: Array<unknown> = []
     for (const value of level) {
-      if (typeof value === "string" && halfCharacter.test(value)) return "a text in it holds half of a surrogate pair"
+      if (typeof value === "string" && !value.isWellFormed()) return "a text in it holds half of a surrogate pair"
       if (typeof value === "number" && !Number.isFinite(value)) return "a number in it is too large"
       if (Array.isArray(value)) for (const inner of value) below.push(inner)
-      else if (typeof value === "object" && value !== null) {
-        for (const [key, inner] of Object.entries(value)) below.push(key, inner)
-      }
+      else if (isJsonObject(value)) for (const key in value) below.push(key, value[key])
     }
     if (below.length === 0) return undefined
     level = below
