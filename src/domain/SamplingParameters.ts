@@ -65,29 +65,35 @@ export const defaultSampling = { maxTokens: 150, temperature: 0.7, topP: 1 } as 
 export const decodeSampling = (
   places: ReadonlyArray<JsonObject>
 ): Result.Result<SamplingParameters, InvalidParameter> =>
-  Result.gen(function* () {
-    const read = <A>(
-      name: ParameterName,
-      { decode, expected }: Parameter<A>
-    ): Result.Result<A | undefined, InvalidParameter> => {
-      const place = places.find((candidate) => Object.hasOwn(candidate, name))
-      if (place === undefined) return Result.succeed(undefined)
-      return Result.mapError(decode(place[name]), () => new InvalidParameter({ parameter: name, expected }))
-    }
-    const maxTokens = yield* read("max_tokens", samplingParameters.max_tokens)
-    const temperature = yield* read("temperature", samplingParameters.temperature)
-    const topP = yield* read("top_p", samplingParameters.top_p)
-    const topK = yield* read("top_k", samplingParameters.top_k)
-    const stop = yield* read("stop", samplingParameters.stop)
-    const seed = yield* read("seed", samplingParameters.seed)
-    const model = yield* read("model", samplingParameters.model)
-    return {
+  Result.map(
+    Result.all({
+      maxTokens: read(places, "max_tokens", samplingParameters.max_tokens),
+      temperature: read(places, "temperature", samplingParameters.temperature),
+      topP: read(places, "top_p", samplingParameters.top_p),
+      topK: read(places, "top_k", samplingParameters.top_k),
+      stop: read(places, "stop", samplingParameters.stop),
+      seed: read(places, "seed", samplingParameters.seed),
+      model: read(places, "model", samplingParameters.model)
+    }),
+    ({ maxTokens, model, seed, stop, temperature, topK, topP }) => ({
       maxTokens: maxTokens ?? defaultSampling.maxTokens,
       temperature: temperature ?? defaultSampling.temperature,
       topP: topP ?? defaultSampling.topP,
-      ...(topK === undefined ? {} : { topK }),
-      ...(stop === undefined ? {} : { stop: typeof stop === "string" ? [stop] : stop }),
-      ...(seed === undefined ? {} : { seed }),
-      ...(model === undefined ? {} : { model })
-    }
-  })
+      ...(topK === undefined ? undefined : { topK }),
+      ...(stop === undefined ? undefined : { stop: typeof stop === "string" ? [stop] : stop }),
+      ...(seed === undefined ? undefined : { seed }),
+      ...(model === undefined ? undefined : { model })
+    })
+  )
+
+const read = <A>(
+  places: ReadonlyArray<JsonObject>,
+  name: ParameterName,
+  { decode, expected }: Parameter<A>
+): Result.Result<A | undefined, InvalidParameter> => {
+  const place = places.find((candidate) => Object.hasOwn(candidate, name))
+  if (place === undefined) return unset
+  return Result.mapError(decode(place[name]), () => new InvalidParameter({ parameter: name, expected }))
+}
+
+const unset = Result.succeed(undefined)
