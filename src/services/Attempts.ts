@@ -110,7 +110,7 @@ export const makeAttempts = Effect.gen(function* () {
     run: (endpoint: Endpoint) => Effect.Effect<A, BackendError, R>
   ) =>
     Effect.suspend((): Effect.Effect<A, BackendError, R> => {
-      const [first, ...rest] = backend.endpoints.filter((endpoint) => endpoint.serves(request))
+      const [first, ...rest] = backend.endpoints.filter(({ serves }) => serves(request))
       if (first === undefined) return Effect.fail(unserved(backend.name))
       const allowance = makeAllowance(budget)
       return firstAnswer(

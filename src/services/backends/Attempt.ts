@@ -70,20 +70,17 @@ export const readAnswer = (
   failures: ReturnType<typeof failuresOf>,
   request: GenerationRequest,
   text: string
-): Result.Result<Generation, BackendError> =>
-  Result.try((): unknown => JSON.parse(text)).pipe(
-    Result.mapError(() => failures.notJson),
-    Result.flatMap((answer) => Result.mapError(wire.read(answer), () => failures.shape)),
-    // KoboldCpp since 1.115: a 200 that isn't one.
-    Result.filterOrFail(
-      ({ finishReason }) => finishReason !== "error",
-      () => failures.toldError
-    ),
-    Result.filterOrFail(
-      (generation) => !mustHaveText(request) || generation.text.trim() !== "" || generation.toolCalls !== undefined,
-      () => failures.noText
-    )
-  )
+): Result.Result<Generation, BackendError> => {
+  const answer = Result.try((): unknown => JSON.parse(text))
+  if (Result.isFailure(answer)) return Result.fail(failures.notJson)
+  const read = wire.read(answer.success)
+  if (Result.isFailure(read)) return Result.fail(failures.shape)
+  const generation = read.success
+  // KoboldCpp since 1.115: a 200 that isn't one.
+  if (generation.finishReason === "error") return Result.fail(failures.toldError)
+  const hasText = generation.text.trim() !== "" || generation.toolCalls !== undefined
+  return hasText || !mustHaveText(request) ? Result.succeed(generation) : Result.fail(failures.noText)
+}
 
 /** One attempt whose answer comes whole. */
 export const makeAttempt = (

@@ -51,6 +51,7 @@ const decodeCompletionEvent = Schema.decodeUnknownResult(
 /** OpenAI's chat, which applies the model's own template. */
 export const chatFormat: WireFormat = {
   name: "chat",
+  serves: ({ _tag }) => _tag === "Chat" || _tag === "Prompt",
   body: (request) => {
     if (request._tag === "Chat") return { ...request.fields, messages: request.messages }
     if (request._tag !== "Prompt") return undefined
@@ -72,6 +73,7 @@ export const chatFormat: WireFormat = {
 /** OpenAI's completions. */
 export const completionFormat: WireFormat = {
   name: "completion",
+  serves: ({ _tag }) => _tag === "Text" || _tag === "Prompt",
   body: (request) => {
     if (request._tag === "Text") return { ...request.fields, prompt: request.prompt }
     if (request._tag !== "Prompt") return undefined

@@ -17,6 +17,8 @@ export interface StreamEvent {
 /** A way to ask for text: what is asked with, and how its answers are read. */
 export interface WireFormat {
   readonly name: "chat" | "completion" | "generate"
+  /** Whether this format can express a request. It is asked more often than for bodies, and makes none. */
+  readonly serves: (request: GenerationRequest) => boolean
   /** Undefined for a request that this format can't express. */
   readonly body: (request: GenerationRequest) => JsonObject | undefined
   /** Reads the answer; a failure means JSON of another shape. */
@@ -35,8 +37,7 @@ export interface WireEndpoint extends WireFormat {
 
 /** Absent, null and wrongly typed extras are all "not told": only the text makes an answer usable. */
 export const Extra = Schema.optionalKey(Schema.Unknown)
-const word = (value: unknown): string | undefined =>
-  Option.getOrUndefined(Schema.decodeUnknownOption(Schema.NonEmptyString)(value))
+const word = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
 
 /** A number of tokens, or of requests. */
 export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))

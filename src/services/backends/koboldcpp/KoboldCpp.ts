@@ -52,7 +52,7 @@ export const make = Effect.fnUntraced(function* (to: BackendTarget) {
     const wire = model === undefined ? plain : askingFor(model, plain)
     return {
       name: wire.name,
-      serves: (request) => wire.body(request) !== undefined,
+      serves: wire.serves,
       attempt: makeAttempt(parts, wire),
       begin: makeBegin(parts, wire)
     }

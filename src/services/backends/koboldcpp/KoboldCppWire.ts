@@ -17,6 +17,7 @@ const decodeGenerateEvent = Schema.decodeUnknownResult(Schema.Struct({ token: Sc
 /** KoboldCpp's own way, which hands a prompt to the model as it is. */
 const generateEndpoint: WireEndpoint = {
   name: "generate",
+  serves: ({ _tag }) => _tag === "Native" || _tag === "Prompt",
   path: "/api/v1/generate",
   streamPath: "/api/extra/generate/stream",
   body: (request) => {

@@ -34,7 +34,7 @@ export const make = Effect.fnUntraced(function* (to: BackendTarget) {
   }
   const makeEndpoint = (wire: WireEndpoint): Endpoint => ({
     name: wire.name,
-    serves: (request) => wire.body(request) !== undefined,
+    serves: wire.serves,
     attempt: makeAttempt(parts, wire),
     begin: makeBegin(parts, wire)
   })

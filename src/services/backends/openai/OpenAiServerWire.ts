@@ -11,6 +11,7 @@ export const endpointsAt = (model: string | undefined): readonly [WireEndpoint, 
   at("/chat/completions", { ...chatFormat, body: (request) => withModel(chatFormat.body(request), model) }),
   at("/completions", {
     ...completionFormat,
+    serves: (request) => request._tag === "Native" || completionFormat.serves(request),
     body: (request) =>
       withModel(request._tag === "Native" ? fromNative(request) : completionFormat.body(request), model)
   })
