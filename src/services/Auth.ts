@@ -35,22 +35,22 @@ export class Auth extends Context.Service<
     Auth,
     Effect.gen(function* () {
       const { authTokenFile, authTokens = [] } = yield* Settings
-      const fromSettings = authTokens.map((token) => known(token, "normal"))
+      const fromSettings = authTokens.map((token): FileToken => ({ token, priority: "normal" }))
+      let accepted = tokensOf(fromSettings)
       if (authTokenFile === undefined) {
         return Auth.of({
-          check: (credentials) => judge(fromSettings, credentials)
+          check: (credentials) => judge(accepted, credentials)
         })
       }
       const fileTokens = yield* watchTokenFile(authTokenFile, definitions.authTokenFile.variable)
       let seen: ReadonlyArray<FileToken> = []
-      let accepted: ReadonlyArray<Known> = fromSettings
       return Auth.of({
         check: (credentials) => {
           const tokens = fileTokens()
           if (tokens !== seen) {
             seen = tokens
             // What the file says of a token that stands in both counts: the last one found does.
-            accepted = [...fromSettings, ...tokens.map(({ priority, token }) => known(token, priority))]
+            accepted = tokensOf([...fromSettings, ...tokens])
           }
           return judge(accepted, credentials)
         }
@@ -59,23 +59,13 @@ export class Auth extends Context.Service<
   )
 }
 
-/** A token that lets in, as its digest. */
-interface Known {
-  readonly digest: Buffer
-  readonly priority: Priority
-}
-
-const judge = (
-  accepted: ReadonlyArray<Known>,
-  credentials: Credentials
-): Result.Result<Caller, Unauthorised | Forbidden> => {
-  if (accepted.length === 0) return Result.succeed(anybody)
-  const shown = presented(credentials).map(digestOf)
+const judge = (tokens: Tokens, credentials: Credentials): Result.Result<Caller, Unauthorised | Forbidden> => {
+  if (tokens.count === 0) return Result.succeed(anybody)
+  const shown = presented(credentials)
   if (shown.length === 0) return Result.fail(new Unauthorised())
-  for (const candidate of shown) {
-    const found = lookUp(accepted, candidate)
-    if (found === undefined) continue
-    return Result.succeed({ tokenId: candidate.toString("hex", 0, 8), priority: found.priority })
+  for (const token of shown) {
+    const caller = tokens.callerWith(token)
+    if (caller !== undefined) return Result.succeed(caller)
   }
   return Result.fail(new Forbidden())
 }
@@ -88,17 +78,42 @@ const presented = ({ apiKey, authorization }: Credentials): ReadonlyArray<string
   return [bearer ?? "", apiKey?.trim() ?? ""].filter((token) => token !== "")
 }
 
-const known = (token: Redacted.Redacted, priority: Priority): Known => ({
-  digest: digestOf(Redacted.value(token)),
-  priority
-})
+/** The tokens that let in. */
+interface Tokens {
+  readonly count: number
+  /** Who shows this one; the last of several that are the same. */
+  readonly callerWith: (token: string) => Caller | undefined
+}
 
-/** Digests are of one length, so that comparing them tells nothing about how much of a token is right. */
-const digestOf = (token: string): Buffer => hash("sha256", token, "buffer")
+/**
+ * Tokens of one width, padded, so that comparing them tells nothing about how much of one is right, nor how long it is.
+ * A digest would do as well, and cost a request as much as all else that is judged here.
+ */
+const tokensOf = (accepted: ReadonlyArray<FileToken>): Tokens => {
+  const width = Math.max(0, ...accepted.map(({ token }) => Buffer.byteLength(Redacted.value(token))))
+  const pad = (token: string, into: Buffer) => {
+    into.fill(0)
+    into.writeUInt32LE(Buffer.byteLength(token), 0)
+    into.write(token, lengthBytes)
+    return into
+  }
+  const known = accepted.map(({ priority, token }) => ({
+    padded: pad(Redacted.value(token), Buffer.alloc(lengthBytes + width)),
+    caller: { tokenId: hash("sha256", Redacted.value(token), "hex").slice(0, 16), priority }
+  }))
+  const shown = Buffer.alloc(lengthBytes + width)
+  return {
+    count: known.length,
+    callerWith: (token) => {
+      pad(token, shown)
+      let found: Caller | undefined
+      // Looks at every one, found or not.
+      for (const { caller, padded } of known) if (timingSafeEqual(padded, shown)) found = caller
+      shown.fill(0)
+      return found
+    }
+  }
+}
 
-/** Looks at every digest, found or not. */
-const lookUp = (accepted: ReadonlyArray<Known>, candidate: Buffer): Known | undefined =>
-  accepted.reduce<Known | undefined>(
-    (found, entry) => (timingSafeEqual(entry.digest, candidate) ? entry : found),
-    undefined
-  )
+/** How long a padded token is stands before it. */
+const lengthBytes = 4
