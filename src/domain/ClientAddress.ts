@@ -26,6 +26,7 @@ export const limitKey = (address: string): string => {
 
 /** An address without port, brackets, zone or IPv4-mapping; undefined if it isn't one. */
 const normalise = (text: string): string | undefined => {
+  if (isIpv4(text)) return text
   const trimmed = text.trim().toLowerCase()
   const bare =
     /^\[([^\]]+)\](?::\d+)?$/.exec(trimmed)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(trimmed)?.[1] ?? trimmed
@@ -34,7 +35,7 @@ const normalise = (text: string): string | undefined => {
 }
 
 const isIpv4 = (text: string): boolean =>
-  /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text) && text.split(".").every((part) => Number(part) <= 255)
+  /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/.test(text)
 
 const isIpv6 = (text: string): boolean => {
   const sides = text.split("::")
