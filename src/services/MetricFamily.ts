@@ -11,27 +11,40 @@ export const family =
     make: (name: string, description: string, labels: Labels) => Metric.Metric<Input, unknown>
   ) =>
   (name: string, description: string) => {
-    const made = new Map<string, { readonly labels: Labels; readonly series: Metric.Metric<Input, unknown> }>()
+    /** By the values of the labels, one after the other: a key of all of them would be made anew at each update. */
+    const root: Branch<Input> = { below: new Map() }
+    const forgetIn = (branch: Branch<Input>, label: string, value: string): void => {
+      for (const [key, next] of branch.below) {
+        forgetIn(next, label, value)
+        if (next.leaf?.labels[label] !== value) continue
+        Metric.removeUnsafe(next.leaf.series, context)
+        branch.below.delete(key)
+      }
+    }
     return {
       update: (labels: Labels, value: Input) => {
-        let key = ""
-        for (const label in labels) key += `${labels[label]}\n`
-        let known = made.get(key)
-        if (known === undefined) {
-          known = { labels, series: make(name, description, labels) }
-          made.set(key, known)
+        let branch = root
+        for (const label in labels) {
+          const key = labels[label] ?? ""
+          let next = branch.below.get(key)
+          if (next === undefined) {
+            next = { below: new Map() }
+            branch.below.set(key, next)
+          }
+          branch = next
         }
-        known.series.updateUnsafe(value, context)
+        branch.leaf ??= { labels, series: make(name, description, labels) }
+        branch.leaf.series.updateUnsafe(value, context)
       },
       /** Takes out the series that have this label. */
-      forget: (label: string, value: string) => {
-        for (const [key, { labels, series }] of made) {
-          if (labels[label] !== value) continue
-          made.delete(key)
-          Metric.removeUnsafe(series, context)
-        }
-      }
+      forget: (label: string, value: string) => forgetIn(root, label, value)
     }
   }
 
 export type Labels = Readonly<Record<string, string>>
+
+/** The series that have some values of their first labels in common. */
+interface Branch<Input> {
+  readonly below: Map<string, Branch<Input>>
+  leaf?: { readonly labels: Labels; readonly series: Metric.Metric<Input, unknown> }
+}
