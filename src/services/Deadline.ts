@@ -1,6 +1,5 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { DeadlineExceeded } from "../domain/Failure.ts"
@@ -21,7 +20,8 @@ export const remainingMillis: Effect.Effect<number> = Effect.gen(function* () {
 /** A time budget, which counts from now or from the moment given. */
 export interface TimeBudget {
   readonly timer: Timer
-  readonly budget: Duration.Input
+  /** Milliseconds. */
+  readonly budget: number
   /** Monotonic milliseconds. */
   readonly startedAt?: number | undefined
 }
@@ -29,7 +29,7 @@ export interface TimeBudget {
 /** When a budget that begins here is used up, and the ending that comes then. It never lengthens one it stands in. */
 export const deadlineOf = (fiber: Fiber.Fiber<unknown, unknown>, { budget, startedAt, timer }: TimeBudget) => {
   const start = startedAt ?? millisOf(fiber.getRef(Clock.Clock))
-  const at = Math.min(start + Duration.toMillis(Duration.fromInputUnsafe(budget)), fiber.getRef(Deadline))
+  const at = Math.min(start + budget, fiber.getRef(Deadline))
   const exceeded: Ending<DeadlineExceeded> = (end) =>
     timer.at(at, () => end(new DeadlineExceeded({ budgetMillis: Math.max(0, at - start) })))
   return { at, exceeded }

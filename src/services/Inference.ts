@@ -77,16 +77,19 @@ export class Inference extends Context.Service<
       const attempts = yield* makeAttempts
       const failOver = yield* makeFailOver
       const timer = yield* makeTimer
-      const longest = Duration.seconds(requestTimeoutSeconds)
+      const longestMillis = requestTimeoutSeconds * 1000
       const hedging = yield* makeHedging
       const sharing = yield* makeSharing({
-        ...{ longestMillis: requestTimeoutSeconds * 1000, mostJoined: queueLimit },
+        ...{ longestMillis, mostJoined: queueLimit },
         told: metrics.shared
       })
 
       const budgetOf = ({ startedAt, timeout }: EventOptions) => ({
         timer,
-        budget: timeout === undefined ? longest : Duration.min(Duration.fromInputUnsafe(timeout), longest),
+        budget:
+          timeout === undefined
+            ? longestMillis
+            : Math.min(Duration.toMillis(Duration.fromInputUnsafe(timeout)), longestMillis),
         startedAt
       })
 

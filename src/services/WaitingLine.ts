@@ -92,7 +92,10 @@ export class WaitingLine extends Context.Service<
         const clock = fiber.getRef(Clock.Clock)
         const request = fiber.getRef(CurrentRequest)
         const visit: Visit = {
-          ...{ clock, request, slot: Scope.makeUnsafe(), enteredAt: millisOf(clock) },
+          clock,
+          request,
+          slot: Scope.makeUnsafe(),
+          enteredAt: millisOf(clock),
           span: spanIn(fiber.context),
           client: request === undefined ? "" : shareOf(request),
           priority: request?.priority ?? "normal",

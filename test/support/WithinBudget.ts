@@ -1,4 +1,4 @@
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { withDeadline } from "../../src/services/Deadline.ts"
@@ -10,6 +10,6 @@ export const withinBudget =
   <A, E, R>(self: Effect.Effect<A, E, R>) =>
     Effect.scopedWith((scope) =>
       Effect.flatMap(Effect.provideService(makeTimer, Scope.Scope, scope), (timer) =>
-        withDeadline({ timer, budget, startedAt })(self)
+        withDeadline({ timer, budget: Duration.toMillis(budget), startedAt })(self)
       )
     )
