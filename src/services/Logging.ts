@@ -1,3 +1,4 @@
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Formatter from "effect/Formatter"
@@ -66,9 +67,10 @@ export const layer = (write: WriteLine, options: { readonly terminal: boolean })
     })
   )
 
-const jsonLine = Logger.make((options) => {
-  const { fields, level, text } = readEntry(options)
-  return toJson({ level, time: options.date.toISOString(), message: text, ...fields })
+const jsonLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
+  const { fields, text } = split(message)
+  const head = { level: levelName(logLevel), time: date.toISOString(), message: text }
+  return toJson({ ...head, ...correlation(fiber), ...fields, ...causeField(cause) })
 })
 
 /** What a line says, whoever writes it. */
@@ -87,10 +89,13 @@ export const readEntry = ({ cause, fiber, logLevel, message }: Logger.Options<un
     fields: {
       ...correlation(fiber),
       ...fields,
-      ...(cause.reasons.length === 0 ? undefined : { cause: describeCause(cause) })
+      ...causeField(cause)
     }
   }
 }
+
+const causeField = (cause: Cause.Cause<unknown>) =>
+  cause.reasons.length === 0 ? undefined : { cause: describeCause(cause) }
 
 /** What JSON has no word for is written all the same, at some cost: a log line must not fail a request. */
 const toJson = (line: object): string =>
@@ -118,6 +123,11 @@ const correlation = (fiber: Fiber.Fiber<unknown, unknown>) => {
 /** Effect hands over what was logged as a list: its texts are the message, its objects further fields. */
 const split = (message: unknown): { readonly text: string; readonly fields: object } => {
   const parts: ReadonlyArray<unknown> = Array.isArray(message) ? message : [message]
+  const [text, fields, ...more] = parts
+  // Most are a word and its fields.
+  if (typeof text === "string" && typeof fields === "object" && fields !== null && more.length === 0) {
+    return { text, fields }
+  }
   const texts = parts.filter((part) => typeof part !== "object")
   return { text: texts.join(" "), fields: Object.assign({}, ...parts.filter((part) => typeof part === "object")) }
 }
