@@ -39,7 +39,7 @@ export const layerBoundedStore = (maxKeys: number) =>
       const counterFor = (key: string, now: number): Counter => {
         const known = counters.get(key)
         if (known !== undefined && known.expiresAt > now) return known
-        counters.delete(key)
+        if (known !== undefined) counters.delete(key)
         const oldest = counters.size >= maxKeys ? counters.keys().next().value : undefined
         if (oldest !== undefined) counters.delete(oldest)
         const fresh = { count: 0, expiresAt: now }
