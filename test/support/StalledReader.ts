@@ -22,7 +22,7 @@ export const stalledReader = Effect.fnUntraced(function* (
 ) {
   const { headers = {}, step = { pieces: longEvents(surface) } } = options
   backend.script({ [surface.endpoint]: [step] })
-  const watched = yield* watchedResponses(surface.path)
+  const watched = yield* watchedResponses(surface.path, backend.url)
   const client = yield* openStream(url, surface.path, surface.request, { headers, reads: false })
   yield* eventually(() => watched.downstream()?.writableNeedDrain === true && watched.upstream()?.isPaused() === true)
   return { client, watched }

@@ -1,13 +1,14 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import * as Effect from "effect/Effect"
 
 /** One answer as the service writes it, and the backend's as the service reads it, whichever have come to be. */
 export interface Watched {
   /** The response to the first request for that path: the scripted backend may get one for the same path. */
   readonly downstream: () => ServerResponse | undefined
-  /** What the service reads of the backend. */
-  readonly upstream: () => IncomingMessage | undefined
+  /** The connection over which the service reads the backend's. */
+  readonly upstream: () => Socket | undefined
   /** Bytes of both that wait in this process. */
   readonly held: () => number
 }
@@ -15,33 +16,37 @@ export interface Watched {
 const field = (message: unknown, name: string): unknown =>
   typeof message === "object" && message !== null ? Reflect.get(message, name) : undefined
 
-/** Watches what Node itself holds of a stream, which nothing of the service tells. */
-export const watchedResponses = (path: string) =>
+/** Watches what Node itself holds of a stream from the backend at that URL, which nothing of the service tells. */
+export const watchedResponses = (path: string, backend: string) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
-        const seen: { downstream?: ServerResponse; upstream?: IncomingMessage } = {}
+        const seen: { downstream?: ServerResponse; readonly connections: Array<Socket> } = { connections: [] }
         const onRequest = (message: unknown) => {
           if (field(field(message, "request"), "url") === path)
             seen.downstream ??= field(message, "response") as ServerResponse
         }
-        const onResponse = (message: unknown) => {
-          const response = field(message, "response") as IncomingMessage
-          if (response.headers["content-type"] === "text/event-stream") seen.upstream = response
+        const onConnection = (message: unknown) => {
+          seen.connections.push(field(message, "socket") as Socket)
         }
         subscribe("http.server.request.start", onRequest)
-        subscribe("http.client.response.finish", onResponse)
-        return { seen, onRequest, onResponse }
+        subscribe("net.client.socket", onConnection)
+        return { onConnection, onRequest, seen }
       }),
-      ({ onRequest, onResponse }) =>
+      ({ onConnection, onRequest }) =>
         Effect.sync(() => {
           unsubscribe("http.server.request.start", onRequest)
-          unsubscribe("http.client.response.finish", onResponse)
+          unsubscribe("net.client.socket", onConnection)
         })
     ),
-    ({ seen }): Watched => ({
-      downstream: () => seen.downstream,
-      upstream: () => seen.upstream,
-      held: () => (seen.downstream?.writableLength ?? 0) + (seen.upstream?.readableLength ?? 0)
-    })
+    ({ seen }): Watched => {
+      const port = Number(new URL(backend).port)
+      // One that is closed has no port any more.
+      const upstream = () => seen.connections.find(({ remotePort }) => remotePort === port)
+      return {
+        downstream: () => seen.downstream,
+        upstream,
+        held: () => (seen.downstream?.writableLength ?? 0) + (upstream()?.readableLength ?? 0)
+      }
+    }
   )

@@ -100,15 +100,16 @@ export const makeAttempt = (
       const call = traced(callTo(wire.path, generation.body, left), spanIn(context))
       return transport.call(call).pipe(
         Effect.onInterrupt(() => Scope.addFinalizer(slot, generation.abort())),
-        Effect.catch((call) => {
-          const aborted = mayGenerate(call, millisOf(clock) - start) ? surely(generation.abort(), slot) : Effect.void
-          return Effect.andThen(aborted, Effect.fail(failures.broken(call)))
-        }),
-        Effect.flatMap((answer) =>
-          isSuccess(answer.status)
-            ? Effect.fromResult(readAnswer(wire, failures, request, answer.text))
-            : failures.refused(answer)
-        )
+        Effect.matchEffect({
+          onFailure: (call) => {
+            const aborted = mayGenerate(call, millisOf(clock) - start) ? surely(generation.abort(), slot) : Effect.void
+            return Effect.andThen(aborted, Effect.fail(failures.broken(call)))
+          },
+          onSuccess: (answer): Effect.Effect<Generation, BackendError> =>
+            isSuccess(answer.status)
+              ? Effect.fromResult(readAnswer(wire, failures, request, answer.text))
+              : failures.refused(answer)
+        })
       )
     })
 }

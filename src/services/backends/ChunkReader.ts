@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream"
 import { StringDecoder } from "node:string_decoder"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -15,20 +14,38 @@ export interface ChunkReader<E> {
   readonly fail: (error: E) => void
 }
 
+/** A sender who can be told to wait. */
+export interface Sender {
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+/** What a reader reads, told by who receives it. */
+export interface Chunks<E> {
+  readonly push: (bytes: Buffer) => void
+  readonly end: () => void
+  readonly fail: (error: E) => void
+  readonly reader: ChunkReader<E>
+}
+
 /**
- * Reads a response as text, as fast as it is pulled: what nobody has pulled is bounded, and the rest waits at the sender.
- * One reader at a time.
+ * Reads bytes as text, as fast as it is pulled: what nobody has pulled is bounded, and the rest waits at the sender. One
+ * reader at a time.
  */
-export const readChunks = <E>(response: Readable, broken: (error: unknown) => E): ChunkReader<E> => {
+export const readChunks = <E>(sender: Sender): Chunks<E> => {
   const decoder = new StringDecoder("utf8")
   let unread = ""
+  let paused = false
   let ending: Effect.Effect<never, E | Cause.Done> | undefined
   let wake: ((effect: Pull.Pull<string, E>) => void) | undefined
 
   const take = (): Effect.Effect<string> => {
     const text = unread
     unread = ""
-    if (response.isPaused()) response.resume()
+    if (paused) {
+      paused = false
+      sender.resume()
+    }
     return Effect.succeed(text)
   }
 
@@ -44,33 +61,35 @@ export const readChunks = <E>(response: Readable, broken: (error: unknown) => E)
     settle()
   }
 
-  response.on("data", (chunk: Buffer) => {
-    // Told to fail: what comes now would hide that for as long as something comes.
-    if (ending !== undefined) return
-    unread += decoder.write(chunk)
-    settle()
-    if (unread.length > mostUnread) response.pause()
-  })
-  response.on("end", () => end(Cause.done()))
-  response.on("error", (error) => end(Effect.fail(broken(error))))
-  response.on("close", () => end(Effect.fail(broken(undefined))))
-
   return {
-    pull: Effect.suspend((): Pull.Pull<string, E> => {
-      if (unread !== "") return take()
-      if (ending !== undefined) return ending
-      return Effect.callback<string, E | Cause.Done>((resume) => {
-        wake = resume
-        return Effect.sync(() => {
-          wake = undefined
-        })
-      })
-    }),
-    fail: (error) => {
-      // What has come but was not read is not wanted any more.
-      unread = ""
-      ending = Effect.fail(error)
+    push: (bytes) => {
+      // Told to fail: what comes now would hide that for as long as something comes.
+      if (ending !== undefined) return
+      unread += decoder.write(bytes)
       settle()
+      if (unread.length <= mostUnread || paused) return
+      paused = true
+      sender.pause()
+    },
+    end: () => end(Cause.done()),
+    fail: (error) => end(Effect.fail(error)),
+    reader: {
+      pull: Effect.suspend((): Pull.Pull<string, E> => {
+        if (unread !== "") return take()
+        if (ending !== undefined) return ending
+        return Effect.callback<string, E | Cause.Done>((resume) => {
+          wake = resume
+          return Effect.sync(() => {
+            wake = undefined
+          })
+        })
+      }),
+      fail: (error) => {
+        // What has come but was not read is not wanted any more.
+        unread = ""
+        ending = Effect.fail(error)
+        settle()
+      }
     }
   }
 }

@@ -12,7 +12,15 @@ import { forked } from "../../support/Forked.ts"
 /** A body whose bytes the test pushes, `null` for its end. */
 const body = () => {
   const source = new Readable({ read: () => {} })
-  return { source, reader: readChunks<string>(source, (error) => (error === undefined ? "closed" : "broken")) }
+  const { end, fail, push, reader } = readChunks<string>({
+    pause: () => source.pause(),
+    resume: () => source.resume()
+  })
+  source.on("data", push)
+  source.on("end", end)
+  source.on("error", () => fail("broken"))
+  source.on("close", () => fail("closed"))
+  return { source, reader }
 }
 
 /** Everything that is left, and how it ended. */

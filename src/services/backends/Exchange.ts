@@ -1,0 +1,102 @@
+import * as Net from "node:net"
+import * as Tls from "node:tls"
+import { counted } from "../../domain/Counted.ts"
+import { type ResponseHead, ResponseParser } from "./ResponseParser.ts"
+
+/** Where calls go. */
+export interface Place {
+  /** Begins a connection; its socket fails with `ConnectTimeout` if it isn't there in time. */
+  readonly connect: () => Net.Socket
+  /** For the `Host` field. */
+  readonly host: string
+  /** What comes before the path of a call, without a slash at its end. */
+  readonly path: string
+}
+
+/** What is heard of an exchange, in this order; after `end` or `broken` nothing more. */
+export interface ExchangeListener {
+  readonly head: (head: ResponseHead) => void
+  readonly body: (bytes: Buffer) => void
+  readonly end: () => void
+  /** With the socket's error, if it had one. */
+  readonly broken: (error: unknown) => void
+}
+
+/** A connection while something is said over it. */
+export interface Exchange {
+  /** Reads no further, until it is resumed. */
+  readonly pause: () => void
+  readonly resume: () => void
+  /** Closes the connection; nothing is heard any more. */
+  readonly close: () => void
+}
+
+/** Sends a whole request over a connection of its own, which closes with the end of the answer. */
+export const exchange = (place: Place, request: string, listener: ExchangeListener): Exchange => {
+  const socket = place.connect()
+  // Let go of when it is over: Node's objects live on for a while, and the whole of a request must not live with them.
+  let listening: ExchangeListener | undefined = listener
+  const close = () => {
+    listening = undefined
+    socket.destroy()
+  }
+  const broken = (error?: unknown) => {
+    const told = listening
+    if (told === undefined) return
+    close()
+    told.broken(error)
+  }
+  const parser = new ResponseParser({
+    head: (head) => listening?.head(head),
+    body: (bytes) => listening?.body(bytes),
+    end: () => {
+      const told = listening
+      close()
+      told?.end()
+    },
+    broken
+  })
+  socket.on("data", (bytes: Buffer) => {
+    if (listening !== undefined) parser.read(bytes)
+  })
+  socket.on("end", () => parser.close())
+  socket.on("error", broken)
+  socket.on("close", () => broken())
+  socket.write(request)
+  return { pause: () => socket.pause(), resume: () => socket.resume(), close }
+}
+
+/** How a place is reached, by its URL. */
+export const placeOf = (base: string, connectMillis: number): Place => {
+  const { host: named, hostname, pathname, port, protocol } = new URL(base)
+  const host = hostname.replace(/^\[|\]$/g, "")
+  const secure = protocol === "https:"
+  const to = { host, port: port === "" ? (secure ? 443 : 80) : Number(port), noDelay: true }
+  /** Lets a further connection take up where the last one was, without the whole of a handshake. */
+  let session: Buffer | undefined
+  const connectSafely = () => {
+    const name = Net.isIP(host) === 0 ? { servername: host } : {}
+    const known = session === undefined ? {} : { session }
+    return Tls.connect({ ...to, ...name, ...known, ALPNProtocols: ["http/1.1"] }).on("session", (fresh) => {
+      session = fresh
+    })
+  }
+  return {
+    connect: () => inTime(secure ? connectSafely() : Net.connect(to), connectMillis),
+    host: named,
+    path: pathname.replace(/\/+$/, "")
+  }
+}
+
+/** Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes. */
+const inTime = (socket: Net.Socket, millis: number): Net.Socket => {
+  const late = () => socket.destroy(new ConnectTimeout(millis))
+  return socket.setTimeout(millis, late).once("connect", () => socket.setTimeout(0, late))
+}
+
+/** There was no connection in time. */
+export class ConnectTimeout extends Error {
+  constructor(millis: number) {
+    super(`no connection within ${counted(millis / 1000, "second")}`)
+  }
+}
