@@ -10,22 +10,34 @@ export const family =
     context: Context.Context<never>,
     make: (name: string, description: string, labels: Labels) => Metric.Metric<Input, unknown>
   ) =>
-  (name: string, description: string) => {
+  <const Names extends ReadonlyArray<string>>(
+    name: string,
+    description: string,
+    ...names: Names
+  ): Family<Input, Names> => {
     /** By the values of the labels, one after the other: a key of all of them would be made anew at each update. */
     const root: Branch<Input> = { below: new Map() }
-    const forgetIn = (branch: Branch<Input>, label: string, value: string): void => {
-      for (const [key, next] of branch.below) {
-        forgetIn(next, label, value)
-        if (next.leaf?.labels[label] !== value) continue
-        Metric.removeUnsafe(next.leaf.series, context)
-        branch.below.delete(key)
+    const begin = (values: ReadonlyArray<string | undefined>) => {
+      const labels: Record<string, string> = {}
+      names.forEach((label, at) => {
+        const value = values[at]
+        if (value !== undefined) labels[label] = value
+      })
+      return make(name, description, labels)
+    }
+    const forgetIn = ({ below }: Branch<Input>, depth: number, value: string): void => {
+      for (const [key, branch] of below) {
+        if (depth > 0) forgetIn(branch, depth - 1, value)
+        else if (key === value) {
+          for (const series of seriesOf(branch)) Metric.removeUnsafe(series, context)
+          below.delete(key)
+        }
       }
     }
     return {
-      update: (labels: Labels, value: Input) => {
+      update: (value, ...values) => {
         let branch = root
-        for (const label in labels) {
-          const key = labels[label] ?? ""
+        for (const key of values) {
           let next = branch.below.get(key)
           if (next === undefined) {
             next = { below: new Map() }
@@ -33,18 +45,30 @@ export const family =
           }
           branch = next
         }
-        branch.leaf ??= { labels, series: make(name, description, labels) }
-        branch.leaf.series.updateUnsafe(value, context)
+        branch.series ??= begin(values)
+        branch.series.updateUnsafe(value, context)
       },
-      /** Takes out the series that have this label. */
-      forget: (label: string, value: string) => forgetIn(root, label, value)
+      forget: (label, value) => forgetIn(root, names.indexOf(label), value)
     }
   }
 
+/** The series of one name. */
+export interface Family<Input, Names extends ReadonlyArray<string>> {
+  /** Takes the values of its labels in their order; one that is undefined is left out. */
+  readonly update: (value: Input, ...values: { readonly [At in keyof Names]: string | undefined }) => void
+  /** Takes out the series that have this label. */
+  readonly forget: (label: Names[number], value: string) => void
+}
+
 export type Labels = Readonly<Record<string, string>>
 
-/** The series that have some values of their first labels in common. */
+/** The series that have the values of their first labels in common. */
 interface Branch<Input> {
-  readonly below: Map<string, Branch<Input>>
-  leaf?: { readonly labels: Labels; readonly series: Metric.Metric<Input, unknown> }
+  readonly below: Map<string | undefined, Branch<Input>>
+  series?: Metric.Metric<Input, unknown>
 }
+
+const seriesOf = <Input>({ below, series }: Branch<Input>): ReadonlyArray<Metric.Metric<Input, unknown>> => [
+  ...(series === undefined ? [] : [series]),
+  ...[...below.values()].flatMap(seriesOf)
+]

@@ -93,32 +93,90 @@ export const makeRecorder = (context: Context.Context<never>): Recorder => {
     Metric.histogram(name, { description, attributes, boundaries: slowSeconds })
   )
 
-  const requests = counter("http_requests_total", "HTTP requests answered")
-  const requestErrors = counter("http_request_errors_total", "HTTP requests answered with a 4xx or 5xx")
+  const requests = counter("http_requests_total", "HTTP requests answered", "method", "endpoint", "status")
+  const requestErrors = counter(
+    "http_request_errors_total",
+    "HTTP requests answered with a 4xx or 5xx",
+    "method",
+    "endpoint",
+    "status"
+  )
   const brokenStreams = counter(
     "http_broken_streams_total",
-    "Answers that began with a 200 and broke off, by the code told"
+    "Answers that began with a 200 and broke off, by the code told",
+    "endpoint",
+    "code"
   )
-  const requestDuration = slow("http_request_duration_seconds", "Time to answer an HTTP request")
+  const requestDuration = slow("http_request_duration_seconds", "Time to answer an HTTP request", "method", "endpoint")
   const inFlight = gauge("http_requests_in_flight", "HTTP requests being answered")
-  const attempts = counter("backend_attempts_total", "Attempts at a backend, by how they ended")
-  const attemptDuration = slow("backend_attempt_duration_seconds", "Time an attempt at a backend took")
-  const retries = counter("backend_retries_total", "Attempts that repeated a failed one at the same endpoint")
-  const fallbacks = counter("backend_fallbacks_total", "Times the next endpoint was tried after one had failed")
-  const hedges = counter("backend_hedges_total", "Times a backend was asked beside a slow one, by who answered first")
-  const probes = counter("backend_probes_total", "Times a backend was asked how it is, by whether it answered")
-  const shared = counter("shared_answers_total", "Requests on routes that share answers, by where theirs came from")
-  const aborts = counter("backend_aborts_total", "Generations aborted because nobody waited for them any more")
+  const attempts = counter(
+    "backend_attempts_total",
+    "Attempts at a backend, by how they ended",
+    "backend",
+    "endpoint",
+    "outcome"
+  )
+  const attemptDuration = slow(
+    "backend_attempt_duration_seconds",
+    "Time an attempt at a backend took",
+    "backend",
+    "endpoint"
+  )
+  const retries = counter(
+    "backend_retries_total",
+    "Attempts that repeated a failed one at the same endpoint",
+    "backend",
+    "endpoint"
+  )
+  const fallbacks = counter(
+    "backend_fallbacks_total",
+    "Times the next endpoint was tried after one had failed",
+    "backend"
+  )
+  const hedges = counter(
+    "backend_hedges_total",
+    "Times a backend was asked beside a slow one, by who answered first",
+    "backend",
+    "outcome"
+  )
+  const probes = counter(
+    "backend_probes_total",
+    "Times a backend was asked how it is, by whether it answered",
+    "backend",
+    "outcome"
+  )
+  const shared = counter(
+    "shared_answers_total",
+    "Requests on routes that share answers, by where theirs came from",
+    "source"
+  )
+  const aborts = counter(
+    "backend_aborts_total",
+    "Generations aborted because nobody waited for them any more",
+    "backend",
+    "outcome"
+  )
   const queueDepth = gauge("queue_depth", "Requests waiting for a slot")
   const expectedWait = gauge("queue_expected_wait_seconds", "How long a request that came now would wait for its slot")
   const slotsInUse = gauge("slots_in_use", "Requests holding a slot")
   const queueWait = slow("queue_wait_seconds", "Time requests waited for their slot")
-  const breakerState = gauge("backend_breaker_state", "1 for the state a backend's breaker is in")
-  const tokens = counter("tokens_total", "Tokens the backends say they read (input) and wrote (output)")
-  const generated = counter("generated_tokens_total", "Tokens generated, by whether a caller got them")
+  const breakerState = gauge("backend_breaker_state", "1 for the state a backend's breaker is in", "backend", "state")
+  const tokens = counter(
+    "tokens_total",
+    "Tokens the backends say they read (input) and wrote (output)",
+    "backend",
+    "direction"
+  )
+  const generated = counter(
+    "generated_tokens_total",
+    "Tokens generated, by whether a caller got them",
+    "backend",
+    "fate"
+  )
   const firstToken = slow(
     "time_to_first_token_seconds",
-    "Time until the caller could read the first token: the whole answer, where it isn't streamed"
+    "Time until the caller could read the first token: the whole answer, where it isn't streamed",
+    "backend"
   )
   const overhead = slow("overhead_seconds", "Time of a request that was not spent with a backend")
 
@@ -127,7 +185,7 @@ export const makeRecorder = (context: Context.Context<never>): Recorder => {
     ...[tokens, generated, firstToken]
   ]
 
-  for (const source of answerSources) shared.update({ source }, 0)
+  for (const source of answerSources) shared.update(0, source)
 
   let running = 0
   let lineCounts = () => ({ waiting: 0, inUse: 0 })
@@ -135,34 +193,33 @@ export const makeRecorder = (context: Context.Context<never>): Recorder => {
   const breakers = new Map<string, Effect.Effect<BreakerState>>()
 
   const countRequest = ({ endpoint, method, status }: Omit<HttpRequestRecord, "broken" | "millis">) => {
-    const labels = { method, endpoint, status: String(status) }
-    requests.update(labels, 1)
-    if (status >= 400) requestErrors.update(labels, 1)
+    requests.update(1, method, endpoint, String(status))
+    if (status >= 400) requestErrors.update(1, method, endpoint, String(status))
   }
 
   return {
     gauges: Effect.gen(function* () {
       const { inUse, waiting } = lineCounts()
-      inFlight.update({}, running)
-      queueDepth.update({}, waiting)
-      expectedWait.update({}, (yield* lineWait) / 1000)
-      slotsInUse.update({}, inUse)
+      inFlight.update(running)
+      queueDepth.update(waiting)
+      expectedWait.update((yield* lineWait) / 1000)
+      slotsInUse.update(inUse)
       for (const [backend, read] of breakers) {
         const now = yield* read
-        for (const state of breakerStates) breakerState.update({ backend, state }, state === now ? 1 : 0)
+        for (const state of breakerStates) breakerState.update(state === now ? 1 : 0, backend, state)
       }
     }),
     announce: (backend, endpoints) => {
       for (const endpoint of endpoints) {
-        for (const outcome of attemptOutcomes) attempts.update({ backend, endpoint, outcome }, 0)
-        retries.update({ backend, endpoint }, 0)
+        for (const outcome of attemptOutcomes) attempts.update(0, backend, endpoint, outcome)
+        retries.update(0, backend, endpoint)
       }
-      fallbacks.update({ backend }, 0)
-      for (const outcome of ["won", "lost"]) hedges.update({ backend, outcome }, 0)
-      for (const outcome of probeOutcomes) probes.update({ backend, outcome }, 0)
-      for (const outcome of ["heard", "failed"]) aborts.update({ backend, outcome }, 0)
-      for (const direction of ["input", "output"]) tokens.update({ backend, direction }, 0)
-      for (const fate of ["delivered", "wasted"]) generated.update({ backend, fate }, 0)
+      fallbacks.update(0, backend)
+      for (const outcome of ["won", "lost"]) hedges.update(0, backend, outcome)
+      for (const outcome of probeOutcomes) probes.update(0, backend, outcome)
+      for (const outcome of ["heard", "failed"]) aborts.update(0, backend, outcome)
+      for (const direction of ["input", "output"]) tokens.update(0, backend, direction)
+      for (const fate of ["delivered", "wasted"]) generated.update(0, backend, fate)
     },
     forget: (backend) => {
       breakers.delete(backend)
@@ -175,34 +232,34 @@ export const makeRecorder = (context: Context.Context<never>): Recorder => {
     httpEnded: ({ broken, endpoint, method, millis, status }) => {
       running -= 1
       countRequest({ endpoint, method, status })
-      if (broken !== undefined) brokenStreams.update({ endpoint, code: broken }, 1)
-      requestDuration.update({ method, endpoint }, millis / 1000)
+      if (broken !== undefined) brokenStreams.update(1, endpoint, broken)
+      requestDuration.update(millis / 1000, method, endpoint)
     },
     attempt: ({ backend, endpoint, millis, outcome }) => {
-      attempts.update({ backend, endpoint, outcome }, 1)
-      attemptDuration.update({ backend, endpoint }, millis / 1000)
+      attempts.update(1, backend, endpoint, outcome)
+      attemptDuration.update(millis / 1000, backend, endpoint)
     },
-    retry: (backend, endpoint) => retries.update({ backend, endpoint }, 1),
-    fallback: (backend) => fallbacks.update({ backend }, 1),
-    hedge: (backend, outcome) => hedges.update({ backend, outcome }, 1),
-    probe: (backend, outcome) => probes.update({ backend, outcome }, 1),
-    shared: (source) => shared.update({ source }, 1),
-    abort: (backend, outcome) => aborts.update({ backend, outcome }, 1),
+    retry: (backend, endpoint) => retries.update(1, backend, endpoint),
+    fallback: (backend) => fallbacks.update(1, backend),
+    hedge: (backend, outcome) => hedges.update(1, backend, outcome),
+    probe: (backend, outcome) => probes.update(1, backend, outcome),
+    shared: (source) => shared.update(1, source),
+    abort: (backend, outcome) => aborts.update(1, backend, outcome),
     readLine: (counts, wait) => {
       lineCounts = counts
       lineWait = wait
     },
-    queueWait: (millis) => queueWait.update({}, millis / 1000),
+    queueWait: (millis) => queueWait.update(millis / 1000),
     readBreaker: (backend, read) => {
       breakers.set(backend, read)
     },
     tokens: (backend, usage) => {
-      tokens.update({ backend, direction: "input" }, usage.promptTokens)
-      tokens.update({ backend, direction: "output" }, usage.completionTokens)
+      tokens.update(usage.promptTokens, backend, "input")
+      tokens.update(usage.completionTokens, backend, "output")
     },
-    delivered: (backend, tokens) => generated.update({ backend, fate: "delivered" }, tokens),
-    wasted: (backend, tokens) => generated.update({ backend, fate: "wasted" }, tokens),
-    firstToken: (backend, millis) => firstToken.update({ backend }, millis / 1000),
-    overhead: (millis) => overhead.update({}, millis / 1000)
+    delivered: (backend, tokens) => generated.update(tokens, backend, "delivered"),
+    wasted: (backend, tokens) => generated.update(tokens, backend, "wasted"),
+    firstToken: (backend, millis) => firstToken.update(millis / 1000, backend),
+    overhead: (millis) => overhead.update(millis / 1000)
   }
 }

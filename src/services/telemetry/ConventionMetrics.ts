@@ -9,21 +9,23 @@ import { attribute, type ConventionMetric, methodOf, metric, operationOf } from 
  * too. Their attributes come from closed sets, as labels do: models, which clients name, are none.
  */
 export const alsoByConvention = (recorder: Recorder, context: Context.Context<never>): Recorder => {
-  const histogram = ({ boundaries, description, name }: ConventionMetric) =>
+  const histogram = <const Names extends ReadonlyArray<string>>(
+    { boundaries, description, name }: ConventionMetric,
+    ...names: Names
+  ) =>
     family(context, (name, description, attributes) => Metric.histogram(name, { description, attributes, boundaries }))(
       name,
-      description
+      description,
+      ...names
     )
-  const httpDuration = histogram(metric.httpDuration)
-  const operationDuration = histogram(metric.operationDuration)
-  const tokenUsage = histogram(metric.tokenUsage)
-  const firstToken = histogram(metric.firstToken)
+  const { backend, errorType, method, operation, provider, route, scheme, status, tokenType } = attribute
+  const ofOperation = [operation, provider, backend] as const
+  const httpDuration = histogram(metric.httpDuration, method, scheme, route, status, errorType)
+  const operationDuration = histogram(metric.operationDuration, ...ofOperation, errorType)
+  const tokenUsage = histogram(metric.tokenUsage, ...ofOperation, tokenType)
+  const firstToken = histogram(metric.firstToken, ...ofOperation)
   const providers = new Map<string, string>()
-  const operation = (backend: string, endpoint: string) => ({
-    [attribute.operation]: operationOf(endpoint),
-    [attribute.provider]: providers.get(backend) ?? "other",
-    [attribute.backend]: backend
-  })
+  const providerOf = (backend: string) => providers.get(backend) ?? "other"
 
   return {
     ...recorder,
@@ -40,37 +42,23 @@ export const alsoByConvention = (recorder: Recorder, context: Context.Context<ne
       recorder.httpEnded(request)
       const { broken, endpoint, method, millis, status } = request
       const error = broken ?? (status >= 400 ? String(status) : undefined)
-      httpDuration.update(
-        {
-          [attribute.method]: methodOf(method),
-          [attribute.scheme]: "http",
-          ...(endpoint === "other" ? {} : { [attribute.route]: endpoint }),
-          [attribute.status]: String(status),
-          ...(error === undefined ? {} : { [attribute.errorType]: error })
-        },
-        millis / 1000
-      )
+      const route = endpoint === "other" ? undefined : endpoint
+      httpDuration.update(millis / 1000, methodOf(method), "http", route, String(status), error)
     },
     attempt: (attempt) => {
       recorder.attempt(attempt)
       const { backend, endpoint, millis, outcome } = attempt
-      operationDuration.update(
-        {
-          ...operation(backend, endpoint),
-          ...(outcome === "success" ? {} : { [attribute.errorType]: outcome })
-        },
-        millis / 1000
-      )
+      const error = outcome === "success" ? undefined : outcome
+      operationDuration.update(millis / 1000, operationOf(endpoint), providerOf(backend), backend, error)
     },
     tokens: (backend, usage, endpoint) => {
       recorder.tokens(backend, usage, endpoint)
-      const labels = operation(backend, endpoint)
-      tokenUsage.update({ ...labels, [attribute.tokenType]: "input" }, usage.promptTokens)
-      tokenUsage.update({ ...labels, [attribute.tokenType]: "output" }, usage.completionTokens)
+      tokenUsage.update(usage.promptTokens, operationOf(endpoint), providerOf(backend), backend, "input")
+      tokenUsage.update(usage.completionTokens, operationOf(endpoint), providerOf(backend), backend, "output")
     },
     firstToken: (backend, millis, endpoint) => {
       recorder.firstToken(backend, millis, endpoint)
-      firstToken.update(operation(backend, endpoint), millis / 1000)
+      firstToken.update(millis / 1000, operationOf(endpoint), providerOf(backend), backend)
     }
   }
 }
