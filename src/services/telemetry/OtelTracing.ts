@@ -1,23 +1,38 @@
 import * as Otel from "@opentelemetry/api"
-import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core"
-import { RandomIdGenerator, type Sampler, SamplingDecision } from "@opentelemetry/sdk-trace"
+import {
+  CompositePropagator,
+  type InstrumentationScope,
+  W3CBaggagePropagator,
+  W3CTraceContextPropagator
+} from "@opentelemetry/core"
+import type { Resource } from "@opentelemetry/resources"
+import {
+  RandomIdGenerator,
+  type ReadableSpan,
+  type Sampler,
+  SamplingDecision,
+  type SpanProcessor
+} from "@opentelemetry/sdk-trace"
 import type * as Clock from "effect/Clock"
 import { attribute } from "./Names.ts"
 import type { Attributes, Span, Tracing } from "./Tracing.ts"
 
 interface Options {
-  readonly tracer: Otel.Tracer
+  readonly processor: SpanProcessor
   readonly sampler: Sampler
-  /** Those that the tracer gives to what has no parent. */
-  readonly ids: { traceId: string }
+  readonly resource: Resource
+  readonly scope: InstrumentationScope
   readonly propagators: ReadonlySet<string>
   readonly tellsContent: boolean
 }
 
 const kinds = { internal: Otel.SpanKind.INTERNAL, client: Otel.SpanKind.CLIENT } as const
 
-/** The stories of requests, told with OpenTelemetry's API. */
-export const makeTracing = ({ ids, propagators, sampler, tellsContent, tracer }: Options): Tracing => {
+/** The longest text of a span; a prompt that is told may be longer. */
+const longestAttribute = 65_536
+
+/** The stories of requests, told in spans that OpenTelemetry's SDK gathers and sends. */
+export const makeTracing = ({ processor, propagators, resource, sampler, scope, tellsContent }: Options): Tracing => {
   const propagator = new CompositePropagator({
     propagators: [
       ...(propagators.has("tracecontext") ? [new W3CTraceContextPropagator()] : []),
@@ -30,96 +45,161 @@ export const makeTracing = ({ ids, propagators, sampler, tellsContent, tracer }:
     ? ({ sampled, spanId, traceId }) => ({ traceparent: `00-${traceId}-${spanId}-${sampled ? "01" : "00"}` })
     : () => ({})
 
-  const headersOf = (context: Otel.Context) => {
+  const headersOf: Told["headersOf"] = (carrier, span) => {
     const headers: Record<string, string> = {}
-    propagator.inject(context, headers, Otel.defaultTextMapSetter)
+    propagator.inject(Otel.trace.setSpanContext(carrier, span), headers, Otel.defaultTextMapSetter)
     return headers
   }
 
-  const told: Told = { headersOf, ownHeaders, tellsContent, tracer }
+  const told: Told = { headersOf, ids: new RandomIdGenerator(), ownHeaders, processor, resource, scope, tellsContent }
 
   return {
     begin: (headers, { clock, name, traceId }) => {
       const carries = headers["traceparent"] !== undefined || headers["baggage"] !== undefined
-      const parent = carries
-        ? propagator.extract(Otel.ROOT_CONTEXT, headers, Otel.defaultTextMapGetter)
-        : Otel.ROOT_CONTEXT
-      // Under load this is most of them, and what the SDK makes of one costs more than all the rest here.
-      if (!carries && isLeftOut(sampler, traceId)) return new Untold(traceId, ownHeaders)
-      const now = steadyTime(clock)
-      ids.traceId = traceId
-      const span = tracer.startSpan(name(), { kind: Otel.SpanKind.SERVER, startTime: now() }, parent)
-      const context = Otel.trace.setSpan(parent, span)
-      const { traceFlags, ...known } = span.spanContext()
-      if ((traceFlags & Otel.TraceFlags.SAMPLED) === 0) return new Untold(known.traceId, () => headersOf(context))
-      return new ToldSpan(told, span, context, now, carries)
+      if (!carries) {
+        // Under load this is most of them.
+        if (decide(sampler, Otel.ROOT_CONTEXT, traceId, "") === SamplingDecision.NOT_RECORD) {
+          return new Untold(traceId, ownHeaders)
+        }
+        return new ToldSpan(told, { name: name(), kind: Otel.SpanKind.SERVER, traceId, now: steadyTime(clock) })
+      }
+      const carrier = propagator.extract(Otel.ROOT_CONTEXT, headers, Otel.defaultTextMapGetter)
+      const parent = Otel.trace.getSpanContext(carrier)
+      const id = parent?.traceId ?? traceId
+      const spanName = name()
+      if (decide(sampler, carrier, id, spanName) === SamplingDecision.NOT_RECORD) {
+        const { traceState } = parent ?? {}
+        const context = { traceId: id, spanId: told.ids.generateSpanId(), traceFlags: Otel.TraceFlags.NONE }
+        return new Untold(id, () => headersOf(carrier, traceState === undefined ? context : { ...context, traceState }))
+      }
+      return new ToldSpan(told, {
+        ...{ name: spanName, kind: Otel.SpanKind.SERVER, traceId: id, now: steadyTime(clock) },
+        ...{ parent, carrier }
+      })
     }
   }
 }
 
-/** Gives a trace the id that its request has already, since that is what the sampler was asked about. */
-export const makeTraceIds = () => {
-  const random = new RandomIdGenerator()
-  const ids = { traceId: "", generateTraceId: () => ids.traceId, generateSpanId: () => random.generateSpanId() }
-  return ids
-}
-
-/** None of the samplers that can be set asks for a name. */
-const isLeftOut = (sampler: Sampler, traceId: string): boolean =>
-  sampler.shouldSample(Otel.ROOT_CONTEXT, traceId, "", Otel.SpanKind.SERVER, {}, []).decision ===
-  SamplingDecision.NOT_RECORD
+/** None of the samplers that can be set records what it doesn't sample. */
+const decide = (sampler: Sampler, parent: Otel.Context, traceId: string, name: string): SamplingDecision =>
+  sampler.shouldSample(parent, traceId, name, Otel.SpanKind.SERVER, {}, []).decision
 
 /** What all spans that are told have in common. */
 interface Told {
-  readonly tracer: Otel.Tracer
+  readonly processor: SpanProcessor
+  readonly resource: Resource
+  readonly scope: InstrumentationScope
+  readonly ids: RandomIdGenerator
   readonly tellsContent: boolean
   /** The fields of a trace that began here. */
   readonly ownHeaders: (span: Span) => Readonly<Record<string, string>>
   /** And of one that came along with something. */
-  readonly headersOf: (context: Otel.Context) => Readonly<Record<string, string>>
+  readonly headersOf: (carrier: Otel.Context, span: Otel.SpanContext) => Readonly<Record<string, string>>
 }
 
-class ToldSpan implements Span {
+/** How a span begins. */
+interface Beginning {
+  readonly name: string
+  readonly kind: Otel.SpanKind
+  readonly traceId: string
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly millisAgo?: number
+  readonly parent?: Otel.SpanContext | undefined
+  /** What came along with its request. */
+  readonly carrier?: Otel.Context | undefined
+}
+
+/** A span as it is told, and as the SDK reads it once it is over: its own, made by its tracer, cost four times as much. */
+class ToldSpan implements Span, ReadableSpan {
   readonly sampled = true
+  readonly name: string
+  readonly kind: Otel.SpanKind
   readonly traceId: string
   readonly spanId: string
-  readonly tellsContent: boolean
+  readonly parentSpanContext?: Otel.SpanContext
+  readonly attributes: Otel.Attributes = {}
+  readonly events: ReadableSpan["events"] = []
+  readonly links: ReadableSpan["links"] = []
+  readonly droppedAttributesCount = 0
+  readonly droppedEventsCount = 0
+  readonly droppedLinksCount = 0
+  status: Otel.SpanStatus = { code: Otel.SpanStatusCode.UNSET }
+  ended = false
   private readonly told: Told
-  private readonly span: Otel.Span
-  private readonly context: Otel.Context
-  private readonly now: () => number
-  private readonly carries: boolean
-  constructor(told: Told, span: Otel.Span, context: Otel.Context, now: () => number, carries: boolean) {
-    const { spanId, traceId } = span.spanContext()
-    this.traceId = traceId
-    this.spanId = spanId
-    this.tellsContent = told.tellsContent
+  private readonly context: Otel.SpanContext
+  private readonly beginning: Beginning
+  private readonly began: number
+  private until = 0
+
+  constructor(told: Told, beginning: Beginning) {
+    const { kind, millisAgo = 0, name, now, parent, traceId } = beginning
     this.told = told
-    this.span = span
-    this.context = context
-    this.now = now
-    this.carries = carries
+    this.beginning = beginning
+    this.name = name
+    this.kind = kind
+    this.traceId = traceId
+    this.spanId = told.ids.generateSpanId()
+    this.began = now() - millisAgo
+    if (parent !== undefined) this.parentSpanContext = parent
+    const context = { traceId, spanId: this.spanId, traceFlags: Otel.TraceFlags.SAMPLED }
+    this.context = parent?.traceState === undefined ? context : { ...context, traceState: parent.traceState }
   }
+
+  get resource() {
+    return this.told.resource
+  }
+  get instrumentationScope() {
+    return this.told.scope
+  }
+  get tellsContent() {
+    return this.told.tellsContent
+  }
+  get startTime() {
+    return hrTimeOf(this.began)
+  }
+  get endTime() {
+    return hrTimeOf(this.until)
+  }
+  get duration() {
+    return hrTimeOf(this.until - this.began)
+  }
+  spanContext() {
+    return this.context
+  }
+
   headers() {
-    return this.carries ? this.told.headersOf(this.context) : this.told.ownHeaders(this)
+    const { carrier } = this.beginning
+    return carrier === undefined ? this.told.ownHeaders(this) : this.told.headersOf(carrier, this.context)
   }
-  child(name: string, kind: "internal" | "client", attributes: Attributes = {}, millisAgo = 0): Span {
-    const options = { kind: kinds[kind], startTime: this.now() - millisAgo, attributes: defined(attributes) }
-    const span = this.told.tracer.startSpan(name, options, this.context)
-    return new ToldSpan(this.told, span, Otel.trace.setSpan(this.context, span), this.now, this.carries)
+  child(name: string, kind: "internal" | "client", attributes?: Attributes, millisAgo?: number): Span {
+    const { carrier, now } = this.beginning
+    const span = new ToldSpan(this.told, {
+      ...{ name, kind: kinds[kind], traceId: this.traceId, now, parent: this.context },
+      ...(millisAgo === undefined ? undefined : { millisAgo }),
+      ...(carrier === undefined ? undefined : { carrier })
+    })
+    if (attributes !== undefined) span.set(attributes)
+    return span
   }
   set(attributes: Attributes) {
-    this.span.setAttributes(defined(attributes))
+    if (!this.ended) note(this.attributes, attributes)
   }
   event(name: string, attributes: Attributes = {}) {
-    this.span.addEvent(name, defined(attributes), this.now())
+    if (this.ended) return
+    this.events.push({ name, attributes: note({}, attributes), time: hrTimeOf(this.beginning.now()) })
   }
   fail(failure: string) {
-    this.span.setAttribute(attribute.errorType, failure).setStatus({ code: Otel.SpanStatusCode.ERROR })
+    if (this.ended) return
+    this.attributes[attribute.errorType] = failure
+    this.status = { code: Otel.SpanStatusCode.ERROR }
   }
   end(failure?: string) {
-    if (failure !== undefined && this.span.isRecording()) this.fail(failure)
-    this.span.end(this.now())
+    if (this.ended) return
+    if (failure !== undefined) this.fail(failure)
+    this.ended = true
+    this.until = Math.max(this.began, this.beginning.now())
+    this.told.processor.onEnd(this)
   }
 }
 
@@ -155,11 +235,14 @@ const steadyTime = (clock: Clock.Clock) => {
   return () => offset + Number(clock.monotonicTimeNanosUnsafe()) / 1e6
 }
 
-const defined = (attributes: Attributes): Otel.Attributes => {
-  const result: Otel.Attributes = {}
+const hrTimeOf = (millis: number): Otel.HrTime => [Math.floor(millis / 1000), Math.floor((millis % 1000) * 1e6)]
+
+const note = (into: Otel.Attributes, attributes: Attributes): Otel.Attributes => {
   for (const key in attributes) {
     const value = attributes[key]
-    if (value !== undefined) result[key] = typeof value === "object" ? [...value] : value
+    if (typeof value === "string")
+      into[key] = value.length > longestAttribute ? value.slice(0, longestAttribute) : value
+    else if (value !== undefined) into[key] = typeof value === "object" ? [...value] : value
   }
-  return result
+  return into
 }

@@ -1,14 +1,13 @@
 import * as Resource from "@effect/opentelemetry/Resource"
 import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources"
-import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs"
+import { BatchLogRecordProcessor } from "@opentelemetry/sdk-logs"
 import { AggregationTemporality, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics"
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   BatchSpanProcessor,
   ParentBasedSampler,
-  TraceIdRatioBasedSampler,
-  TracerProvider
+  TraceIdRatioBasedSampler
 } from "@opentelemetry/sdk-trace"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,15 +21,15 @@ import { MetricExport } from "./MetricExport.ts"
 import { makeLogger } from "./OtelLog.ts"
 import { makeMetricExport } from "./OtelMetricSource.ts"
 import type { OtelSettings } from "./OtelSettings.ts"
-import { makeTraceIds, makeTracing } from "./OtelTracing.ts"
+import { makeTracing } from "./OtelTracing.ts"
 import { Tracing } from "./Tracing.ts"
 import { makeWarnings } from "./Warnings.ts"
 
 /** How long the last export may take when the service ends: a collector that is down must not hold it up (docs/adr/0009). */
 const flushTimeout = "500 millis"
 
-/** The longest text of a span; a prompt that is told may be longer. */
-const longestAttribute = 65_536
+/** Who tells it all. */
+const scope = { name: packageJson.name, version: packageJson.version }
 
 /** Whatever can be told to end, with all that it still has to send. */
 interface Provider {
@@ -56,18 +55,12 @@ export const layer = (settings: OtelSettings) =>
           maxExportBatchSize: settings.spanBatch
         })
         const sampler = samplerOf(settings)
-        const ids = makeTraceIds()
-        const provider = new TracerProvider({
-          ...{ resource, sampler, idGenerator: ids, spanProcessors: [processor] },
-          spanLimits: { attributeValueLengthLimit: longestAttribute }
-        })
-        const tracer = provider.getTracer(packageJson.name, packageJson.version)
         context = Context.add(
           context,
           Tracing,
-          makeTracing({ ids, sampler, tracer, propagators, tellsContent: content })
+          makeTracing({ processor, propagators, resource, sampler, scope, tellsContent: content })
         )
-        ends.push(provider)
+        ends.push(processor)
       }
 
       if (to.metrics !== undefined) {
@@ -92,11 +85,10 @@ export const layer = (settings: OtelSettings) =>
           maxQueueSize: settings.logQueue,
           maxExportBatchSize: settings.logBatch
         })
-        const provider = new LoggerProvider({ resource, processors: [processor] })
         const loggers = yield* Logger.CurrentLoggers
-        const logger = makeLogger(provider.getLogger(packageJson.name, packageJson.version))
+        const logger = makeLogger({ processor, resource, scope })
         context = Context.add(context, Logger.CurrentLoggers, new Set([...loggers, logger]))
-        ends.push(provider)
+        ends.push(processor)
       }
 
       yield* Effect.addFinalizer(() =>
