@@ -67,31 +67,24 @@ export const layer = (write: WriteLine, options: { readonly terminal: boolean })
     })
   )
 
-const jsonLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
-  const { fields, text } = split(message)
-  const head = { level: levelName(logLevel), time: date.toISOString(), message: text }
-  return toJson({ ...head, ...correlation(fiber), ...fields, ...causeField(cause) })
+const jsonLine = Logger.make((options) => {
+  const { fields, level, text } = readEntry(options)
+  const [correlation, own, cause] = fields
+  return toJson({ level, time: options.date.toISOString(), message: text, ...correlation, ...own, ...cause })
 })
 
 /** What a line says, whoever writes it. */
 export interface Entry {
   readonly level: string
   readonly text: string
-  readonly fields: Readonly<Record<string, unknown>>
+  /** Its fields, in parts: of those by one name the last counts. */
+  readonly fields: ReadonlyArray<object | undefined>
 }
 
 /** Whatever is logged, as it may be told: see `layer`. */
 export const readEntry = ({ cause, fiber, logLevel, message }: Logger.Options<unknown>): Entry => {
   const { fields, text } = split(message)
-  return {
-    level: levelName(logLevel),
-    text,
-    fields: {
-      ...correlation(fiber),
-      ...fields,
-      ...causeField(cause)
-    }
-  }
+  return { level: levelName(logLevel), text, fields: [correlation(fiber), fields, causeField(cause)] }
 }
 
 const causeField = (cause: Cause.Cause<unknown>) =>

@@ -63,9 +63,12 @@ class Line implements SdkLogRecord {
   }
   get attributes() {
     const attributes: Record<string, string | number | boolean> = {}
-    for (const [key, value] of Object.entries(this.entry.fields)) {
-      if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") attributes[key] = value
-      else if (value !== undefined) attributes[key] = String(value)
+    for (const part of this.entry.fields) {
+      for (const [key, value] of Object.entries(part ?? {})) {
+        if (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
+          attributes[key] = value
+        else if (value !== undefined) attributes[key] = String(value)
+      }
     }
     return attributes
   }
