@@ -39,7 +39,7 @@ export const layerBoundedStore = (maxKeys: number) =>
       const counterFor = (key: string, now: number): Counter => {
         const known = counters.get(key)
         if (known !== undefined && known.expiresAt > now) return known
-        if (known !== undefined) counters.delete(key)
+        if (known !== undefined) return Object.assign(known, { count: 0, expiresAt: now })
         const oldest = counters.size >= maxKeys ? counters.keys().next().value : undefined
         if (oldest !== undefined) counters.delete(oldest)
         const fresh = { count: 0, expiresAt: now }
@@ -51,13 +51,13 @@ export const layerBoundedStore = (maxKeys: number) =>
         ...memory,
         fixedWindow: ({ key, limit, refillRate, tokens }) =>
           Effect.map(monotonicMillis, (now) => {
-            forgetExpired(now)
             const counter = counterFor(key, now)
             const count = counter.count + tokens
             if (limit === undefined || count <= limit) {
               counter.count = count
               counter.expiresAt += Duration.toMillis(refillRate) * tokens
             }
+            forgetExpired(now)
             return [count, counter.expiresAt - now] as const
           })
       })
