@@ -98,7 +98,7 @@ const tokensOf = (accepted: ReadonlyArray<FileToken>): Tokens => {
     return into
   }
   const known = accepted.map(({ priority, token }) => ({
-    padded: pad(Redacted.value(token), Buffer.alloc(lengthBytes + width)),
+    padded: Redacted.make(pad(Redacted.value(token), Buffer.alloc(lengthBytes + width))),
     caller: { tokenId: hash("sha256", Redacted.value(token), "hex").slice(0, 16), priority }
   }))
   const shown = Buffer.alloc(lengthBytes + width)
@@ -108,7 +108,7 @@ const tokensOf = (accepted: ReadonlyArray<FileToken>): Tokens => {
       pad(token, shown)
       let found: Caller | undefined
       // Looks at every one, found or not.
-      for (const { caller, padded } of known) if (timingSafeEqual(padded, shown)) found = caller
+      for (const { caller, padded } of known) if (timingSafeEqual(Redacted.value(padded), shown)) found = caller
       shown.fill(0)
       return found
     }
