@@ -90,7 +90,7 @@ interface Tokens {
  * A digest would do as well, and cost a request as much as all else that is judged here.
  */
 const tokensOf = (accepted: ReadonlyArray<FileToken>): Tokens => {
-  const width = Math.max(0, ...accepted.map(({ token }) => Buffer.byteLength(Redacted.value(token))))
+  const width = accepted.reduce((widest, { token }) => Math.max(widest, Buffer.byteLength(Redacted.value(token))), 0)
   const pad = (token: string, into: Buffer) => {
     into.fill(0)
     into.writeUInt32LE(Buffer.byteLength(token), 0)
