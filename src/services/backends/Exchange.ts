@@ -5,8 +5,11 @@ import { type ResponseHead, ResponseParser } from "./ResponseParser.ts"
 
 /** Where calls go. */
 export interface Place {
-  /** Begins a connection; its socket fails with `ConnectTimeout` if it isn't there in time. */
-  readonly connect: () => Net.Socket
+  /**
+   * Begins a connection; its socket fails with `ConnectTimeout` if it isn't there in time. What comes is read into one
+   * buffer for all connections: it is gone when `onBytes` returns.
+   */
+  readonly connect: (onBytes: (bytes: Buffer) => void) => Net.Socket
   /** For the `Host` field. */
   readonly host: string
   /** What comes before the path of a call, without a slash at its end. */
@@ -16,6 +19,7 @@ export interface Place {
 /** What is heard of an exchange, in this order; after `end` or `broken` nothing more. */
 export interface ExchangeListener {
   readonly head: (head: ResponseHead) => void
+  /** The bytes are gone when it returns. */
   readonly body: (bytes: Buffer) => void
   readonly end: () => void
   /** With the socket's error, if it had one. */
@@ -33,7 +37,6 @@ export interface Exchange {
 
 /** Sends a whole request over a connection of its own, which closes with the end of the answer. */
 export const exchange = (place: Place, request: string, listener: ExchangeListener): Exchange => {
-  const socket = place.connect()
   // Let go of when it is over: Node's objects live on for a while, and the whole of a request must not live with them.
   let listening: ExchangeListener | undefined = listener
   const close = () => {
@@ -46,7 +49,7 @@ export const exchange = (place: Place, request: string, listener: ExchangeListen
     close()
     told.broken(error)
   }
-  const parser = new ResponseParser({
+  const parser: ResponseParser = new ResponseParser({
     head: (head) => listening?.head(head),
     body: (bytes) => listening?.body(bytes),
     end: () => {
@@ -56,7 +59,7 @@ export const exchange = (place: Place, request: string, listener: ExchangeListen
     },
     broken
   })
-  socket.on("data", (bytes: Buffer) => {
+  const socket: Net.Socket = place.connect((bytes) => {
     if (listening !== undefined) parser.read(bytes)
   })
   socket.on("end", () => parser.close())
@@ -74,19 +77,32 @@ export const placeOf = (base: string, connectMillis: number): Place => {
   const to = { host, port: port === "" ? (secure ? 443 : 80) : Number(port), noDelay: true }
   /** Lets a further connection take up where the last one was, without the whole of a handshake. */
   let session: Buffer | undefined
-  const connectSafely = () => {
+  const connectSafely = (reading: Reading) => {
     const name = Net.isIP(host) === 0 ? { servername: host } : {}
     const known = session === undefined ? {} : { session }
-    return Tls.connect({ ...to, ...name, ...known, ALPNProtocols: ["http/1.1"] }).on("session", (fresh) => {
+    return Tls.connect({ ...to, ...reading, ...name, ...known, ALPNProtocols: ["http/1.1"] }).on("session", (fresh) => {
       session = fresh
     })
   }
   return {
-    connect: () => inTime(secure ? connectSafely() : Net.connect(to), connectMillis),
+    connect: (onBytes) => {
+      const reading = { onread: { buffer: common, callback: (count: number) => take(onBytes, count) } }
+      return inTime(secure ? connectSafely(reading) : Net.connect({ ...to, ...reading }), connectMillis)
+    },
     host: named,
     path: pathname.replace(/\/+$/, "")
   }
 }
+
+/** What all connections read into, one after the other. Node would make a buffer of 64 KiB for each reading. */
+const common = Buffer.alloc(64 * 1024)
+
+const take = (onBytes: (bytes: Buffer) => void, count: number): true => {
+  onBytes(common.subarray(0, count))
+  return true
+}
+
+type Reading = Pick<Net.SocketConstructorOpts, "onread">
 
 /** Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes. */
 const inTime = (socket: Net.Socket, millis: number): Net.Socket => {

@@ -1,6 +1,7 @@
 /** What is heard of a response, in this order; after `end` or `broken` nothing more. */
 export interface ResponseListener {
   readonly head: (head: ResponseHead) => void
+  /** A part of what was read: whoever wants to keep it copies it. */
   readonly body: (bytes: Buffer) => void
   readonly end: () => void
   /** It can't be read, or ended before its end: nothing for a client to know more of. */
@@ -126,7 +127,7 @@ export class ResponseParser {
   }
 
   private hold(bytes: Buffer): undefined {
-    this.held = bytes
+    this.held = Buffer.from(bytes)
   }
 
   private end(): undefined {

@@ -1,4 +1,5 @@
 import { validateHeaderValue } from "node:http"
+import { StringDecoder } from "node:string_decoder"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -97,7 +98,8 @@ export class Transport extends Context.Service<
 
 const whole = (place: Place, call: Call) =>
   Effect.callback<Answer, BrokenCall>((resume) => {
-    const pieces: Array<Buffer> = []
+    const decoder = new StringDecoder("utf8")
+    let text = ""
     let bytes = 0
     let head: ResponseHead | undefined
     const connection = exchange(place, requestOf(place, call), {
@@ -105,14 +107,14 @@ const whole = (place: Place, call: Call) =>
         head = told
       },
       body: (piece) => {
-        pieces.push(piece)
+        text += decoder.write(piece)
         bytes += piece.length
         if (bytes <= maxAnswerBytes) return
         connection.close()
         resume(Effect.fail(oversizedAnswer))
       },
       end: () => {
-        if (head !== undefined) resume(Effect.succeed({ ...head, text: textOf(pieces) }))
+        if (head !== undefined) resume(Effect.succeed({ ...head, text: unmarked(text + decoder.end()) }))
       },
       broken: (error) => resume(Effect.fail(describe(error)))
     })
@@ -158,11 +160,7 @@ const requestOf = (place: Place, { body, headers, method, path }: Call): string 
 }
 
 /** Without a byte order mark. */
-const textOf = (pieces: ReadonlyArray<Buffer>): string => {
-  const [only, ...others] = pieces
-  const text = (only !== undefined && others.length === 0 ? only : Buffer.concat(pieces)).toString()
-  return text.startsWith(byteOrderMark) ? text.slice(1) : text
-}
+const unmarked = (text: string): string => (text.startsWith(byteOrderMark) ? text.slice(1) : text)
 
 const byteOrderMark = "\ufeff"
 
