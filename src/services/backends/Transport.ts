@@ -1,5 +1,4 @@
 import { validateHeaderValue } from "node:http"
-import { StringDecoder } from "node:string_decoder"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -8,6 +7,7 @@ import type { CutShort } from "../../domain/Failure.ts"
 import { brokenConnection, whyUnreached } from "../SocketErrors.ts"
 import { type ChunkReader, readChunks } from "./ChunkReader.ts"
 import { ConnectTimeout, type Exchange, exchange, type Place, placeOf } from "./Exchange.ts"
+import { Pieces } from "./Pieces.ts"
 import type { ResponseHead } from "./ResponseParser.ts"
 
 /** The most bytes of an answer that are read: a backend that sends more is not answering the question. */
@@ -98,23 +98,20 @@ export class Transport extends Context.Service<
 
 const whole = (place: Place, call: Call) =>
   Effect.callback<Answer, BrokenCall>((resume) => {
-    const decoder = new StringDecoder("utf8")
-    let text = ""
-    let bytes = 0
+    const pieces = new Pieces()
     let head: ResponseHead | undefined
     const connection = exchange(place, requestOf(place, call), {
       head: (told) => {
         head = told
       },
       body: (piece) => {
-        text += decoder.write(piece)
-        bytes += piece.length
-        if (bytes <= maxAnswerBytes) return
+        pieces.push(piece)
+        if (pieces.size <= maxAnswerBytes) return
         connection.close()
         resume(Effect.fail(oversizedAnswer))
       },
       end: () => {
-        if (head !== undefined) resume(Effect.succeed({ ...head, text: unmarked(text + decoder.end()) }))
+        if (head !== undefined) resume(Effect.succeed({ ...head, text: pieces.text() }))
       },
       broken: (error) => resume(Effect.fail(describe(error)))
     })
@@ -158,11 +155,6 @@ const requestOf = (place: Place, { body, headers, method, path }: Call): string 
   const text = JSON.stringify(body)
   return `${request}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
 }
-
-/** Without a byte order mark. */
-const unmarked = (text: string): string => (text.startsWith(byteOrderMark) ? text.slice(1) : text)
-
-const byteOrderMark = "\ufeff"
 
 /** What a call comes to whose answer is not read to its end. */
 export const oversizedAnswer: BrokenCall = {
