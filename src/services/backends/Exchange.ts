@@ -36,7 +36,7 @@ export interface Exchange {
 }
 
 /** Sends a whole request over a connection of its own, which closes with the end of the answer. */
-export const exchange = (place: Place, request: string, listener: ExchangeListener): Exchange => {
+export const exchange = (place: Place, request: string | Buffer, listener: ExchangeListener): Exchange => {
   // Let go of when it is over: Node's objects live on for a while, and the whole of a request must not live with them.
   let listening: ExchangeListener | undefined = listener
   const close = () => {

@@ -144,17 +144,21 @@ const opened = (place: Place, call: Call) =>
   })
 
 /** All that is sent. */
-const requestOf = (place: Place, { body, headers, method, path }: Call): string => {
-  let request = `${method} ${place.path}${path} HTTP/1.1\r\nHost: ${place.host}\r\nConnection: close\r\n`
+const requestOf = (place: Place, { body, headers, method, path }: Call): string | Buffer => {
+  let head = `${method} ${place.path}${path} HTTP/1.1\r\nHost: ${place.host}\r\nConnection: close\r\n`
   for (const name in headers) {
     const value = headers[name] ?? ""
     validateHeaderValue(name, value)
-    request += `${name}: ${value}\r\n`
+    head += `${name}: ${value}\r\n`
   }
-  if (body === undefined) return `${request}\r\n`
-  const text = JSON.stringify(body)
-  return `${request}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
+  const text = body === undefined ? "" : JSON.stringify(body)
+  if (body !== undefined) head += `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n`
+  head += "\r\n"
+  // Node reads a byte of a field as a character, and a caller's baggage goes on as it came.
+  return beyondAscii.test(head) ? Buffer.concat([Buffer.from(head, "latin1"), Buffer.from(text)]) : head + text
 }
+
+const beyondAscii = /[\x80-\xff]/
 
 /** What a call comes to whose answer is not read to its end. */
 export const oversizedAnswer: BrokenCall = {
