@@ -10,6 +10,8 @@ export interface Place {
    * buffer for all connections: it is gone when `onBytes` returns.
    */
   readonly connect: (onBytes: (bytes: Buffer) => void) => Net.Socket
+  /** Whether a handshake follows upon the connection. */
+  readonly secure: boolean
   /** For the `Host` field. */
   readonly host: string
   /** What comes before the path of a call, without a slash at its end. */
@@ -39,6 +41,7 @@ export interface Exchange {
 export const exchange = (place: Place, request: string | Buffer, listener: ExchangeListener): Exchange => {
   // Let go of when it is over: Node's objects live on for a while, and the whole of a request must not live with them.
   let listening: ExchangeListener | undefined = listener
+  let begun = !place.secure
   const close = () => {
     listening = undefined
     socket.destroy()
@@ -47,7 +50,7 @@ export const exchange = (place: Place, request: string | Buffer, listener: Excha
     const told = listening
     if (told === undefined) return
     close()
-    told.broken(error)
+    told.broken(begun || error instanceof ConnectTimeout ? error : new HandshakeFailure(error))
   }
   const parser: ResponseParser = new ResponseParser({
     head: (head) => listening?.head(head),
@@ -62,6 +65,11 @@ export const exchange = (place: Place, request: string | Buffer, listener: Excha
   const socket: Net.Socket = place.connect((bytes) => {
     if (listening !== undefined) parser.read(bytes)
   })
+  if (place.secure) {
+    socket.once("secureConnect", () => {
+      begun = true
+    })
+  }
   socket.on("end", () => parser.close())
   socket.on("error", broken)
   socket.on("close", () => broken())
@@ -87,8 +95,11 @@ export const placeOf = (base: string, connectMillis: number): Place => {
   return {
     connect: (onBytes) => {
       const reading = { onread: { buffer: common, callback: (count: number) => take(onBytes, count) } }
-      return inTime(secure ? connectSafely(reading) : Net.connect({ ...to, ...reading }), connectMillis)
+      return secure
+        ? inTime(connectSafely(reading), connectMillis, "secureConnect")
+        : inTime(Net.connect({ ...to, ...reading }), connectMillis, "connect")
     },
+    secure,
     host: named,
     path: pathname.replace(/\/+$/, "")
   }
@@ -105,14 +116,21 @@ const take = (onBytes: (bytes: Buffer) => void, count: number): true => {
 type Reading = Pick<Net.SocketConstructorOpts, "onread">
 
 /** Only for connecting: the deadline is the timeout of an answer, and a slow model is silent for minutes. */
-const inTime = (socket: Net.Socket, millis: number): Net.Socket => {
+const inTime = (socket: Net.Socket, millis: number, there: "connect" | "secureConnect"): Net.Socket => {
   const late = () => socket.destroy(new ConnectTimeout(millis))
-  return socket.setTimeout(millis, late).once("connect", () => socket.setTimeout(0, late))
+  return socket.setTimeout(millis, late).once(there, () => socket.setTimeout(0, late))
 }
 
 /** There was no connection in time. */
 export class ConnectTimeout extends Error {
   constructor(millis: number) {
     super(`no connection within ${counted(millis / 1000, "second")}`)
+  }
+}
+
+/** What was to be sent never was, for there was no secure connection to send it over. */
+export class HandshakeFailure extends Error {
+  constructor(cause: unknown) {
+    super("no secure connection could be made", { cause })
   }
 }

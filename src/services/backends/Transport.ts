@@ -4,9 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { CutShort } from "../../domain/Failure.ts"
-import { brokenConnection, whyUnreached } from "../SocketErrors.ts"
+import { brokenConnection, isUntrusted, whyUnreached } from "../SocketErrors.ts"
 import { type ChunkReader, readChunks } from "./ChunkReader.ts"
-import { ConnectTimeout, type Exchange, exchange, type Place, placeOf } from "./Exchange.ts"
+import { ConnectTimeout, type Exchange, exchange, HandshakeFailure, type Place, placeOf } from "./Exchange.ts"
 import { Pieces } from "./Pieces.ts"
 import type { ResponseHead } from "./ResponseParser.ts"
 
@@ -168,6 +168,9 @@ export const oversizedAnswer: BrokenCall = {
 
 const describe = (error: unknown): BrokenCall => {
   if (error instanceof ConnectTimeout) return { reached: false, oversized: false, reason: error.message }
-  const absent = whyUnreached(error)
+  const absent = whyUnreached(error) ?? (error instanceof HandshakeFailure ? whyInsecure(error) : undefined)
   return { reached: absent === undefined, oversized: false, reason: absent ?? brokenConnection }
 }
+
+const whyInsecure = (error: HandshakeFailure): string =>
+  isUntrusted(error) ? "its certificate isn't trusted" : error.message

@@ -1,7 +1,9 @@
 import { createServer, type Socket } from "node:net"
+import { createSecureContext, TLSSocket } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { type Call, Transport } from "../../../src/services/backends/Transport.ts"
+import { selfSigned } from "../../support/SelfSigned.ts"
 
 /** A server that does this with each connection; its port, and what came over all of them. */
 const listening = (onConnection: (socket: Socket) => void) =>
@@ -29,10 +31,10 @@ const listening = (onConnection: (socket: Socket) => void) =>
     ({ close }) => Effect.sync(close)
   )
 
-const calling = (base: string, more: Partial<Call> = {}) =>
+const calling = (base: string, more: Partial<Call> = {}, connectMillis?: number) =>
   Effect.provide(
     Effect.flatMap(Transport, (transport) =>
-      transport.call({ method: "POST", target: { base }, path: "/x", headers: {}, body: {}, ...more })
+      transport.call({ method: "POST", target: { base, connectMillis }, path: "/x", headers: {}, body: {}, ...more })
     ),
     Transport.layer
   )
@@ -48,6 +50,40 @@ describe("Transport", () => {
       const sent = Buffer.concat(received)
       assert.include(sent.toString("latin1"), "baggage: a=b;ü\r\n")
       assert.isTrue(sent.toString().endsWith('Content-Length: 15\r\n\r\n{"of":"ü😀"}'))
+    })
+  )
+
+  it.live("was not at a server that closes before there is a secure connection", () =>
+    Effect.gen(function* () {
+      for (const leave of [
+        (socket: Socket) => socket.destroy(),
+        (socket: Socket) => socket.resetAndDestroy(),
+        (socket: Socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")
+      ]) {
+        const { port } = yield* listening((socket) => socket.once("data", () => leave(socket)))
+        const broken = yield* Effect.flip(calling(`https://127.0.0.1:${port}`))
+        const reason = "no secure connection could be made"
+        assert.deepStrictEqual(broken, { reached: false, oversized: false, reason })
+      }
+    })
+  )
+
+  it.live("doesn't wait for a secure connection longer than for any other", () =>
+    Effect.gen(function* () {
+      const { port } = yield* listening(() => {})
+      const broken = yield* Effect.flip(calling(`https://127.0.0.1:${port}`, {}, 100))
+      assert.deepStrictEqual(broken, { reached: false, oversized: false, reason: "no connection within 0.1 seconds" })
+    })
+  )
+
+  it.live("says that it doesn't trust a certificate", () =>
+    Effect.gen(function* () {
+      const context = createSecureContext(selfSigned())
+      const { port } = yield* listening((socket) => {
+        new TLSSocket(socket, { isServer: true, secureContext: context }).on("error", () => {})
+      })
+      const broken = yield* Effect.flip(calling(`https://127.0.0.1:${port}`))
+      assert.deepStrictEqual(broken, { reached: false, oversized: false, reason: "its certificate isn't trusted" })
     })
   )
 })
