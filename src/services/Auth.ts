@@ -85,21 +85,28 @@ interface Tokens {
   readonly callerWith: (token: string) => Caller | undefined
 }
 
+/** How many bytes of padded tokens take no longer to compare than a digest to make. */
+const mostPadded = 1024
+
+const tokensOf = (accepted: ReadonlyArray<FileToken>): Tokens => {
+  const width = accepted.reduce((most, { token }) => Math.max(most, Buffer.byteLength(Redacted.value(token))), 0)
+  return accepted.length * (lengthBytes + width) > mostPadded ? lookedUp(accepted) : compared(accepted, width)
+}
+
 /**
  * Tokens of one width, padded, so that comparing them tells nothing about how much of one is right, nor how long it is.
  * A digest would do as well, and cost a request as much as all else that is judged here.
  */
-const tokensOf = (accepted: ReadonlyArray<FileToken>): Tokens => {
-  const width = accepted.reduce((widest, { token }) => Math.max(widest, Buffer.byteLength(Redacted.value(token))), 0)
+const compared = (accepted: ReadonlyArray<FileToken>, width: number): Tokens => {
   const pad = (token: string, into: Buffer) => {
     into.fill(0)
     into.writeUInt32LE(Buffer.byteLength(token), 0)
     into.write(token, lengthBytes)
     return into
   }
-  const known = accepted.map(({ priority, token }) => ({
-    padded: Redacted.make(pad(Redacted.value(token), Buffer.alloc(lengthBytes + width))),
-    caller: { tokenId: hash("sha256", Redacted.value(token), "hex").slice(0, 16), priority }
+  const known = accepted.map((accepted) => ({
+    padded: Redacted.make(pad(Redacted.value(accepted.token), Buffer.alloc(lengthBytes + width))),
+    caller: callerOf(accepted, digestOf(Redacted.value(accepted.token)))
   }))
   const shown = Buffer.alloc(lengthBytes + width)
   return {
@@ -114,6 +121,23 @@ const tokensOf = (accepted: ReadonlyArray<FileToken>): Tokens => {
     }
   }
 }
+
+/**
+ * Many tokens or long ones, by their digests, so that a request costs the same however many there are. How long it takes
+ * to find a digest may tell of digests, and nobody can tell of these which tokens they are of.
+ */
+const lookedUp = (accepted: ReadonlyArray<FileToken>): Tokens => {
+  const known = new Map<string, Caller>()
+  for (const token of accepted) {
+    const digest = digestOf(Redacted.value(token.token))
+    known.set(digest, callerOf(token, digest))
+  }
+  return { count: known.size, callerWith: (token) => known.get(digestOf(token)) }
+}
+
+const digestOf = (token: string) => hash("sha256", token, "hex")
+
+const callerOf = ({ priority }: FileToken, digest: string): Caller => ({ tokenId: digest.slice(0, 16), priority })
 
 /** How long a padded token is stands before it. */
 const lengthBytes = 4

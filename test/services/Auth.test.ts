@@ -76,6 +76,36 @@ describe("Auth", () => {
     })
   )
 
+  it.effect("knows few tokens, many and long ones alike", () =>
+    Effect.gen(function* () {
+      for (const [count, length] of [
+        ...[
+          [1, 1],
+          [3, 8],
+          [3, 8192],
+          [1000, 20]
+        ],
+        [150_000, 12]
+      ] as const) {
+        const tokens = Array.from({ length: count }, (_, at) => `${at}-`.padStart(length, "a").slice(-length))
+        const auth = yield* authWith(tokens.join(","))
+        for (const token of [tokens.at(0), tokens.at(-1)] as Array<string>) {
+          assert.strictEqual(yield* judged(auth, bearer(token)), "in")
+          for (const near of [
+            `${token}-`,
+            `${token}\0`,
+            `a${token}`,
+            token.slice(0, -1),
+            token.slice(1),
+            token.repeat(9)
+          ]) {
+            if (near !== "") assert.strictEqual(yield* judged(auth, apiKey(near)), "Forbidden", near.slice(0, 30))
+          }
+        }
+      }
+    })
+  )
+
   it.effect("lets in with two headers when one of them is right", () =>
     Effect.gen(function* () {
       const auth = yield* authWith("alpha-1")
