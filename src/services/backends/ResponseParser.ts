@@ -39,6 +39,8 @@ export class ResponseParser {
   private headBytes = 0
   /** Bytes to come, of the body or of its chunk. */
   private left = 0
+  /** The chunks of what is being read, told as one: whoever hears of a body does more for each piece than for its bytes. */
+  private chunks: Array<Buffer> = []
 
   constructor(listener: ResponseListener) {
     this.listener = listener
@@ -49,6 +51,7 @@ export class ResponseParser {
     let rest: Buffer | undefined = this.held === undefined ? bytes : Buffer.concat([this.held, bytes])
     this.held = undefined
     while (rest !== undefined && rest.length > 0 && this.state !== "over") rest = this.step(rest)
+    this.tellChunks()
   }
 
   /** The connection has ended. */
@@ -96,7 +99,8 @@ export class ResponseParser {
   private readBody(bytes: Buffer): Buffer | undefined {
     const taken = bytes.length <= this.left ? bytes : bytes.subarray(0, this.left)
     this.left -= taken.length
-    this.listener.body(taken)
+    if (this.state === "sized") this.listener.body(taken)
+    else this.chunks.push(taken)
     if (this.left === 0 && this.state === "sized") this.end()
     else if (this.left === 0 && this.state === "chunk") this.state = "chunk's end"
     return taken === bytes ? undefined : bytes.subarray(taken.length)
@@ -130,15 +134,25 @@ export class ResponseParser {
     this.held = Buffer.from(bytes)
   }
 
+  private tellChunks(): void {
+    const { chunks } = this
+    if (chunks.length === 0) return
+    this.chunks = []
+    const [only] = chunks
+    this.listener.body(only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks))
+  }
+
   private end(): undefined {
     if (this.state === "over") return
     this.state = "over"
+    this.tellChunks()
     this.listener.end()
   }
 
   private fail(): undefined {
     if (this.state === "over") return
     this.state = "over"
+    this.tellChunks()
     this.listener.broken()
   }
 }

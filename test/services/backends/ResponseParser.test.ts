@@ -119,6 +119,21 @@ describe("ResponseParser", () => {
     assert.deepInclude(heardOf([`${text}HTTP/1.1 500 No`, text]), { status: 200, body: "hi", how: "end" })
   })
 
+  it("tells the chunks that come together together", () => {
+    const told: Array<string> = []
+    const parser = new ResponseParser({
+      head: () => told.push("head"),
+      body: (bytes) => told.push(bytes.toString()),
+      end: () => told.push("end"),
+      broken: () => told.push("broken")
+    })
+    parser.read(Buffer.from(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\nx\r\n".repeat(100)}3\r\nab`))
+    parser.read(Buffer.from(`c\r\n${"1\r\ny\r\n".repeat(3)}x`))
+    assert.deepStrictEqual(told, ["head", `${"x".repeat(100)}ab`, "cyyy"])
+    parser.read(Buffer.from("y\r\n"))
+    assert.deepStrictEqual(told.slice(3), ["broken"])
+  })
+
   it("tells headers by their small names, all of them", () => {
     const head = response(
       "HTTP/1.1 503 Busy",
