@@ -13,7 +13,10 @@ export interface ResponseHead {
   readonly headers: ResponseHeaders
 }
 
-/** By their names in small letters; of several by one name all, with commas between them. */
+/**
+ * By their names in small letters; of several by one name all, with commas between them, or the first where there may be
+ * only one.
+ */
 export type ResponseHeaders = Readonly<Record<string, string | undefined>>
 
 /** The most bytes of a head, of interim responses before it, and of what comes after the last chunk. */
@@ -157,6 +160,9 @@ export class ResponseParser {
   }
 }
 
+/** Of those that are read here, and whose values are no list: a proxy may add its own to what is there already. */
+const firstCounts = new Set(["content-type", "retry-after"])
+
 /** Undefined if a line is none. */
 const readFields = (lines: ReadonlyArray<string>): ResponseHeaders | undefined => {
   const headers: Record<string, string> = {}
@@ -165,6 +171,7 @@ const readFields = (lines: ReadonlyArray<string>): ResponseHeaders | undefined =
     if (name === undefined || value === undefined) return undefined
     const key = name.toLowerCase()
     const before = Object.hasOwn(headers, key) ? headers[key] : undefined
+    if (before !== undefined && firstCounts.has(key)) continue
     headers[key] = before === undefined ? value.trim() : `${before}, ${value.trim()}`
   }
   return headers

@@ -142,12 +142,16 @@ describe("ResponseParser", () => {
       "x-a: 2",
       "__proto__: x",
       "X-Empty:",
+      "Retry-After: 8",
+      "Content-Type: text/event-stream",
+      "Content-Type: text/html",
       "",
       ""
     )
     const { headers, status } = heardOf([head])
     assert.strictEqual(status, 503)
     assert.deepInclude(headers, { "retry-after": "7", "x-a": "1, 2", "x-empty": "" })
+    assert.strictEqual(headers?.["content-type"], "text/event-stream")
     assert.isUndefined(headers?.["content-length"])
   })
 
