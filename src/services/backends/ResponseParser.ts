@@ -25,9 +25,12 @@ const maxHeadBytes = 16 * 1024
 /** The most bytes of a line that tells the size of a chunk. */
 const maxLineBytes = 1024
 
-const statusLine = /^HTTP\/1\.[01] ([1-9]\d\d)(?: |$)/
-const field = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):(.*)$/
-const chunkLine = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;|$)/
+const statusLine = /^HTTP\/1\.[01] ([1-9]\d\d)(?: [\t -~\x80-\xff]*)?$/
+const field = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)$/
+/** Zeros before a size are no part of it. */
+const chunkLine = /^0*([0-9A-Fa-f]{1,12})[ \t]*(?:;|$)/
+/** Said twice by a proxy that repeats what it was told, it was still done once. */
+const chunked = /^chunked(?:, chunked)*$/i
 
 /**
  * Reads one HTTP/1 response to a GET or a POST, in whatever pieces it comes (RFC 9112). It is strict: what has two
@@ -91,7 +94,7 @@ export class ResponseParser {
   private begin(head: ResponseHead): undefined {
     const { "content-length": length, "transfer-encoding": coding } = head.headers
     const empty = head.status === 204 || head.status === 304
-    if (coding !== undefined && (length !== undefined || coding.toLowerCase() !== "chunked")) return this.fail()
+    if (coding !== undefined && (length !== undefined || !chunked.test(coding))) return this.fail()
     if (length !== undefined && !/^\d{1,15}$/.test(length)) return this.fail()
     this.listener.head(head)
     if (empty || Number(length) === 0) return this.end()

@@ -49,6 +49,14 @@ const whole = [
     "hello"
   ],
   ["a trailer", response("HTTP/1.1 200 OK", "Transfer-Encoding: Chunked", "", "1", "a", "0", "X: y", "", ""), "a"],
+  [
+    "one in chunks, said twice, of padded sizes",
+    response(
+      ...["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked", ""],
+      ...["0000000000000002", "hi", "00000000", "", ""]
+    ),
+    "hi"
+  ],
   ["no body", response("HTTP/1.1 204 No Content", "", ""), ""],
   ["a body of nothing", response("HTTP/1.1 200 OK", "Content-Length: 0", "", ""), ""],
   ["an interim response", response("HTTP/1.1 103 Early Hints", "Link: x", "", "HTTP/1.1 204", "", ""), ""],
@@ -59,6 +67,8 @@ const broken = [
   ["another protocol", "SSH-2.0-x\r\n\r\n"],
   ["a newer HTTP", "HTTP/2.0 200 OK\r\n\r\n"],
   ["no status", "HTTP/1.1 OK\r\n\r\n"],
+  ["a line that ends within the first", response("HTTP/1.1 200 OK\nContent-Length: 2", "", "hi")],
+  ["a field with a NUL", response("HTTP/1.1 200 OK", "X: a\0b", "Content-Length: 2", "", "hi")],
   ["a status of four digits", "HTTP/1.1 2000 OK\r\n\r\n"],
   ["a line that is no field", response("HTTP/1.1 200 OK", "Content-Length 5", "", "hello")],
   ["a space before the colon", response("HTTP/1.1 200 OK", "Content-Length : 5", "", "hello")],
