@@ -5,7 +5,7 @@ import { createInterface } from "node:readline"
 
 /** As `npm start` and the container start it; more options for Node, separated by spaces, count for more than theirs. */
 export const serviceCommand = (more = ""): ReadonlyArray<string> => [
-  ...["--no-maglev", "--max-semi-space-size=10", "--heap-growing-percent=20", "--no-parallel-scavenge"],
+  ...["--no-maglev", "--max-semi-space-size=10", "--heap-growing-percent=60", "--no-parallel-scavenge"],
   ...more.split(" ").filter((option) => option !== ""),
   ...["dist/ai-ticket.js", "serve"]
 ]

@@ -31,6 +31,7 @@ class Line implements SdkLogRecord {
   private readonly to: Options
   private readonly at: number
   private readonly entry: Entry
+  private told: Attributes | undefined
 
   constructor(to: Options, { date, fiber, logLevel }: Logger.Options<unknown>, entry: Entry) {
     this.to = to
@@ -61,16 +62,10 @@ class Line implements SdkLogRecord {
   get hrTimeObserved() {
     return this.hrTime
   }
+  /** Worked out once: an exporter asks several times. */
   get attributes() {
-    const attributes: Record<string, string | number | boolean> = {}
-    for (const part of this.entry.fields) {
-      for (const [key, value] of Object.entries(part ?? {})) {
-        if (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
-          attributes[key] = value
-        else if (value !== undefined) attributes[key] = String(value)
-      }
-    }
-    return attributes
+    this.told ??= attributesOf(this.entry.fields)
+    return this.told
   }
 
   // Nobody changes a line.
@@ -92,4 +87,17 @@ class Line implements SdkLogRecord {
   setSeverityText() {
     return this
   }
+}
+
+type Attributes = Record<string, string | number | boolean>
+
+const attributesOf = (parts: Entry["fields"]): Attributes => {
+  const attributes: Attributes = {}
+  for (const part of parts) {
+    for (const [key, value] of Object.entries(part ?? {})) {
+      if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") attributes[key] = value
+      else if (value !== undefined) attributes[key] = String(value)
+    }
+  }
+  return attributes
 }
