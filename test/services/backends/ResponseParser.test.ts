@@ -28,12 +28,17 @@ const heardOf = (pieces: ReadonlyArray<string | Buffer>, closed = true): Heard =
     },
     body: (bytes) => {
       assert.strictEqual(how, "waiting")
-      body.push(bytes)
+      body.push(Buffer.from(bytes))
     },
     end: over("end"),
     broken: over("broken")
   })
-  for (const piece of pieces) parser.read(Buffer.from(piece))
+  for (const piece of pieces) {
+    const bytes = Buffer.from(piece)
+    parser.read(bytes)
+    // It is read into again.
+    bytes.fill("?")
+  }
   if (closed) parser.close()
   return { ...head, body: Buffer.concat(body).toString("latin1"), how }
 }
