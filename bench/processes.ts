@@ -79,15 +79,18 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 export const residentMegabytes = (pid: number | undefined): number => {
   const own = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean)
-  return children.reduce((sum, child) => sum + residentMegabytes(Number(child)), own)
+  return childrenOf(pid).reduce((sum, child) => sum + residentMegabytes(child), own)
 }
 
-/** Seconds of CPU so far; the kernel counts in hundredths. */
+/** Seconds of CPU so far, with those of its workers; the kernel counts in hundredths. */
 export const cpuSeconds = (pid: number | undefined): number => {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
+  const own = (Number(fields[11]) + Number(fields[12])) / 100
+  return childrenOf(pid).reduce((sum, child) => sum + cpuSeconds(child), own)
 }
+
+const childrenOf = (pid: number | undefined): ReadonlyArray<number> =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number)
 
 /** Seconds of CPU that everything on the machine has used so far. */
 export const busySeconds = (): number => {

@@ -12,7 +12,7 @@
 import { availableParallelism, cpus } from "node:os"
 import { parseArgs } from "node:util"
 import autocannon from "autocannon"
-import { endAll, firstMatch, residentMegabytes, serviceCommand, start, token } from "./processes.ts"
+import { cpuSeconds, endAll, firstMatch, residentMegabytes, serviceCommand, start, token } from "./processes.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -33,6 +33,7 @@ const connections = Number(options.connections)
 const body = JSON.stringify({ content: { prompt: "Why does the printer on the second floor blink?", max_tokens: 64 } })
 const load = async (url: string, payload: string, pid: number | undefined, duration: number) => {
   let memory = 0
+  const before = cpuSeconds(pid)
   const watch = setInterval(() => {
     memory = Math.max(memory, residentMegabytes(pid))
   }, 200)
@@ -47,6 +48,7 @@ const load = async (url: string, payload: string, pid: number | undefined, durat
   clearInterval(watch)
   return {
     requestsPerSecond: result.requests.average,
+    microseconds: ((cpuSeconds(pid) - before) * 1e6) / result.requests.total,
     p50: result.latency.p50,
     p99: result.latency.p99,
     memory,
@@ -132,13 +134,14 @@ const main = async () => {
   console.log(`Workers of the service: ${options.workers}\n`)
   if (options.collector !== "")
     console.log(`Collectors get traces (a share of ${options.sampling}), metrics and logs\n`)
-  console.log("                       req/s    p50 ms   p99 ms   memory MB   failed")
+  console.log("                       req/s   CPU us    p50 ms   p99 ms   memory MB   failed")
   for (const [name, runs] of Object.entries(measured)) {
     const column = (pick: (run: (typeof runs)[number]) => number, digits: number, width: number) =>
       median(runs.map(pick)).toFixed(digits).padStart(width)
     console.log(
       name.padEnd(21) +
         column((run) => run.requestsPerSecond, 0, 7) +
+        column((run) => run.microseconds, 0, 9) +
         column((run) => run.p50, 1, 10) +
         column((run) => run.p99, 1, 9) +
         column((run) => run.memory, 0, 12) +

@@ -42,7 +42,7 @@ const allQueries = [...queries, ...alerts.map(({ expr }) => expr)]
 
 /** The series of every metric that the service has, with their labels by what its users read. */
 const series = (() => {
-  const kinds = [...read("src/services/Recorder.ts").matchAll(/\b(counter|gauge|slow)\(\s*"([a-z_]+)"/g)]
+  const kinds = [...read("src/services/RegistryRecorder.ts").matchAll(/\b(counter|gauge|slow)\(\s*"([a-z_]+)"/g)]
   const suffixes = { counter: [""], gauge: [""], slow: ["_bucket", "_sum", "_count"] } as const
   const labels = new Map<string, ReadonlyArray<string>>()
   for (const [, names = "", told = ""] of read("docs/operations.md").matchAll(

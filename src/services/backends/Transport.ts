@@ -62,7 +62,7 @@ export interface BrokenCall {
  * used again. KoboldCpp hangs at 24: who calls bounds them, by slots for generations and their aborts, and by permits or a
  * cached answer for what else is asked.
  *
- * Sockets, and a parser of ours: Node's client would cost as much as half of the rest of a request (docs/adr/0006).
+ * Sockets, and a parser of ours: Node's client takes two thirds more CPU for a call (docs/adr/0006).
  */
 export class Transport extends Context.Service<
   Transport,

@@ -22,7 +22,7 @@ export const makeLogger = (to: Options): Logger.Logger<unknown, void> =>
 
 /**
  * A line as the SDK sends it. What it is made of is worked out when it is sent, many at a time: the SDK's own records do
- * that for each as it comes, and are four times as much to keep.
+ * that for each as it comes, and keep more.
  */
 class Line implements SdkLogRecord {
   readonly droppedAttributesCount = 0

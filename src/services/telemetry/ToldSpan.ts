@@ -36,7 +36,7 @@ interface Beginning {
   readonly carrier?: Otel.Context | undefined
 }
 
-/** A span as it is told, and as the SDK reads it once it is over: its own, made by its tracer, cost four times as much. */
+/** A span as it is told, and as the SDK reads it once it is over: those of its tracer cost more (docs/adr/0019). */
 export class ToldSpan implements Span, ReadableSpan {
   readonly sampled = true
   readonly name: string
