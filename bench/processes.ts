@@ -2,13 +2,13 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
+import packageJson from "../package.json" with { type: "json" }
 
-/** As `npm start` and the container start it; more options for Node, separated by spaces, count for more than theirs. */
-export const serviceCommand = (more = ""): ReadonlyArray<string> => [
-  ...["--no-maglev", "--max-semi-space-size=10", "--heap-growing-percent=60", "--no-parallel-scavenge"],
-  ...more.split(" ").filter((option) => option !== ""),
-  ...["dist/ai-ticket.js", "serve"]
-]
+/** As `npm start` starts it; more options for Node, separated by spaces, count for more than its own. */
+export const serviceCommand = (more = ""): ReadonlyArray<string> => {
+  const [, ...words] = packageJson.scripts.start.split(" ")
+  return [...words.slice(0, -2), ...more.split(" ").filter((option) => option !== ""), ...words.slice(-2)]
+}
 
 export const token = "bench-token"
 

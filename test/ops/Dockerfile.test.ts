@@ -4,6 +4,7 @@ import { validate } from "dockerfile-utils"
 import packageJson from "../../package.json" with { type: "json" }
 
 const text = readFileSync(new URL("../../Dockerfile", import.meta.url), "utf8")
+const guide = readFileSync(new URL("../../docs/deploy.md", import.meta.url), "utf8")
 /** The instructions, one a line, without comments. */
 const instructions = text
   .replace(/^\s*#.*\n/gm, "")
@@ -45,6 +46,15 @@ describe("Dockerfile", () => {
       const argument = /^\$\{(\w+)\}$/.exec(from)?.[1]
       assert.isTrue(argument === undefined ? named.has(from) : images.has(argument), stage)
     }
+  })
+
+  it("gives Node the options of npm start, as the unit for systemd does", () => {
+    const options = (words: string) => words.match(/--[\w=.-]+/g) ?? []
+    const expected = options(packageJson.scripts.start)
+    const [unit = ""] = /^ExecStart=(?:.*\\\n)*.*$/m.exec(guide) ?? []
+    assert.isNotEmpty(expected)
+    assert.deepStrictEqual(options(inLast("ENTRYPOINT")[0] ?? ""), expected)
+    assert.deepStrictEqual(options(unit), expected)
   })
 
   it("ships what was tested, and asks for no shell", () => {
