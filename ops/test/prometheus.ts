@@ -134,6 +134,8 @@ const main = async () => {
   for (const { expr, title } of queries) {
     await until(`something to show for "${title}", ${expr}`, async () => {
       // A rate wants two scrapes with something between them.
+      assert.equal(await post(`${new URL("/simulator/faults", backend)}`, { faults: ["cut:after=1"] }), 200)
+      assert.equal(await post(`${url}/event`, { ...event, stream: true }), 200)
       await Promise.all([post(`${url}/event`, event), post(`${url}/event`, {})])
       return (await valuesOf(expr)).some(Number.isFinite) || undefined
     })
