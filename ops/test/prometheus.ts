@@ -130,12 +130,15 @@ const main = async () => {
   )
   console.log(`prometheus: works out ${rules.length} alerts`)
 
+  // One stream that breaks off: if more did, the breaker would say no.
+  assert.equal(await post(`${new URL("/simulator/faults", backend)}`, { faults: ["cut:after=1"] }), 200)
+  assert.equal(await post(`${url}/event`, { ...event, stream: true }), 200)
+  assert.equal(await ask("sum(ai_ticket_http_broken_streams_total)"), 1)
+
   const queries = queriesOf(inRepository("ops/grafana/ai-ticket.json"), "10s")
   for (const { expr, title } of queries) {
     await until(`something to show for "${title}", ${expr}`, async () => {
       // A rate wants two scrapes with something between them.
-      assert.equal(await post(`${new URL("/simulator/faults", backend)}`, { faults: ["cut:after=1"] }), 200)
-      assert.equal(await post(`${url}/event`, { ...event, stream: true }), 200)
       await Promise.all([post(`${url}/event`, event), post(`${url}/event`, {})])
       return (await valuesOf(expr)).some(Number.isFinite) || undefined
     })

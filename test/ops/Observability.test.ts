@@ -125,6 +125,12 @@ describe("dashboard and alerts", () => {
       assert.include(shown, `ai_ticket_${name}`)
     }
   })
+
+  it("shows whatever an alert reads", () => {
+    const read = new Set(alerts.flatMap(({ expr }) => expr.match(/ai_ticket_\w+/g) ?? []))
+    assert.isAbove(read.size, 5)
+    for (const name of read) assert.include(queries.join("\n"), name)
+  })
 })
 
 describe("every alert", () => {
