@@ -13,7 +13,7 @@ interface Rule {
 interface Panel {
   readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number }
   readonly id: number
-  readonly targets?: ReadonlyArray<{ readonly expr: string }>
+  readonly targets?: ReadonlyArray<{ readonly expr: string; readonly legendFormat?: string }>
   readonly title: string
 }
 interface AlertTest {
@@ -82,6 +82,20 @@ describe("dashboard and alerts", () => {
           assert.include(["job", "instance", ...(series.get(name) ?? [])], label, `${name} in ${query}`)
         }
       }
+    }
+  })
+
+  it("group by labels that one of their metrics has, and name the lines by what they are grouped by", () => {
+    const grouped = (query: string) =>
+      [...query.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, labels = ""]) =>
+        labels.split(",").map((word) => word.trim())
+      )
+    for (const query of allQueries) {
+      const known = (query.match(metricIn) ?? []).flatMap((name) => series.get(name) ?? [])
+      for (const label of grouped(query)) assert.include(["job", "instance", "le", ...known], label, query)
+    }
+    for (const { expr, legendFormat = "" } of dashboard.panels.flatMap(({ targets = [] }) => targets)) {
+      for (const [, label = ""] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) assert.include(grouped(expr), label, expr)
     }
   })
 
