@@ -1,12 +1,13 @@
 /**
  * The service beside a bare node:http proxy that makes the same forward: same machine, same backend, in turns.
  *
- *   npm run bench [-- --rounds 3 --seconds 8 --connections 32 --backend close|keep --workers 1
- *                     --collector up|slow|failing|down,... --sampling 0.1 --node="--maglev ..."]
+ *   npm run bench [-- --rounds 10 --seconds 2 --lead 1 --processes 2 --connections 32
+ *                     --backend close|keep --workers 1 --collector up|slow|failing|down,... --sampling 0.1
+ *                     --rate 2000 --node="--maglev ..."]
  *
  * The service runs as it is deployed, with auth, rate limit, metrics and logs on. With collectors, services that export
- * traces, metrics and logs to one of each kind run in the same turns; with options for Node, one that has them too. Nothing here passes or fails: it prints what it
- * measured.
+ * traces, metrics and logs to one of each kind run in the same turns; with options for Node, one that has them too. Nothing
+ * here passes or fails: it prints what it measured.
  */
 
 import { availableParallelism, cpus } from "node:os"
@@ -16,8 +17,11 @@ import { cpuSeconds, endAll, firstMatch, residentMegabytes, serviceCommand, star
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "8" },
+    rounds: { type: "string", default: "10" },
+    seconds: { type: "string", default: "2" },
+    lead: { type: "string", default: "1" },
+    rate: { type: "string", default: "2000" },
+    processes: { type: "string", default: "2" },
     connections: { type: "string", default: "32" },
     backend: { type: "string", default: "close" },
     workers: { type: "string", default: "1" },
@@ -28,23 +32,35 @@ const { values: options } = parseArgs({
 })
 const rounds = Number(options.rounds)
 const seconds = Number(options.seconds)
+const lead = Number(options.lead)
+const rate = Number(options.rate)
+const processes = Number(options.processes)
 const connections = Number(options.connections)
 
 const body = JSON.stringify({ content: { prompt: "Why does the printer on the second floor blink?", max_tokens: 64 } })
-const load = async (url: string, payload: string, pid: number | undefined, duration: number) => {
+const fire = (url: string, duration: number, rate?: number) =>
+  autocannon({
+    url,
+    connections,
+    duration,
+    ...(rate === undefined ? {} : { overallRate: rate }),
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` }
+  })
+
+/**
+ * Load that doesn't count comes first: V8 collects the garbage of a process that has nothing to do, but for one that does
+ * something now and then, and would have that one pay for it alone.
+ */
+const measure = async ({ process: { pid }, url }: Contender) => {
+  if (lead > 0) await fire(url, lead)
   let memory = 0
   const before = cpuSeconds(pid)
   const watch = setInterval(() => {
     memory = Math.max(memory, residentMegabytes(pid))
   }, 200)
-  const result = await autocannon({
-    url,
-    connections,
-    duration,
-    method: "POST",
-    body: payload,
-    headers: { "content-type": "application/json", authorization: `Bearer ${token}` }
-  })
+  const result = await fire(url, seconds)
   clearInterval(watch)
   return {
     requestsPerSecond: result.requests.average,
@@ -55,6 +71,32 @@ const load = async (url: string, payload: string, pid: number | undefined, durat
     failed: result.non2xx + result.errors
   }
 }
+
+/** All at once, at the same rate: whatever the machine does meets all of them alike, and none has a pause. */
+const together = async (contenders: ReadonlyArray<Contender>) => {
+  const cpu = () => contenders.map(({ process: { pid } }) => cpuSeconds(pid))
+  const before = cpu()
+  const results = await Promise.all(contenders.map(({ url }) => fire(url, 10, Math.floor(rate / contenders.length))))
+  const after = cpu()
+  return results.map(({ errors, non2xx, requests }, at) => ({
+    name: contenders[at]?.name ?? "",
+    microseconds: (((after[at] ?? 0) - (before[at] ?? 0)) * 1e6) / requests.total,
+    failed: errors + non2xx
+  }))
+}
+
+interface Contender {
+  readonly name: string
+  readonly process: ReturnType<typeof start>
+  readonly url: string
+}
+
+/** What was measured of a process in a round. */
+interface Of {
+  readonly name: string
+  readonly round: number
+}
+type Turn = Of & Awaited<ReturnType<typeof measure>>
 
 const median = (numbers: ReadonlyArray<number>): number =>
   [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
@@ -82,10 +124,26 @@ const serviceSettings = (backend: string) => ({
 })
 
 const plain = "bare proxy"
+const ours = "ai-ticket"
+const withCollector = (mood: string) => `collector ${mood}`
 
-const serve = async (name: string, env: Record<string, string>, nodeOptions = "") => {
+const proxy = async (backend: string): Promise<Contender> => {
+  const process = start(["bench/bareProxy.ts", backend])
+  return { name: plain, process, url: `http://127.0.0.1:${await firstMatch(process, /^(\d+)$/)}/` }
+}
+
+const serve = async (name: string, env: Record<string, string>, nodeOptions = ""): Promise<Contender> => {
   const process = start(serviceCommand(nodeOptions), env)
   return { name, process, url: `${await firstMatch(process, /Listening on (http:\/\/[^"\s]+)/)}/event` }
+}
+
+/** One of each kind. */
+const contendersOf = async (backend: string, moods: ReadonlyArray<string>): Promise<ReadonlyArray<Contender>> => {
+  const settings = serviceSettings(backend)
+  const found = [await proxy(backend), await serve(ours, settings)]
+  if (options.node !== "") found.push(await serve("other Node options", settings, options.node))
+  for (const mood of moods) found.push(await serve(withCollector(mood), { ...settings, ...(await exportTo(mood)) }))
+  return found
 }
 
 /** What a service needs to export everything to a collector; to nobody, where that is down. */
@@ -99,62 +157,93 @@ const exportTo = async (mood: string): Promise<Record<string, string>> => {
   }
 }
 
+const inAnyOrder = <A>(items: ReadonlyArray<A>): ReadonlyArray<A> =>
+  items
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+
+const mean = (numbers: ReadonlyArray<number>): number =>
+  numbers.reduce((sum, number) => sum + number, 0) / numbers.length
+
+/**
+ * A figure beside another's, and the standard error of that: by rounds, for what else the machine does is much the same
+ * within one, and by logarithms, for a ratio.
+ */
+const beside = <T extends Of>(turns: ReadonlyArray<T>, figure: (turn: T) => number, name: string, other: string) => {
+  const inRound = (round: number, of: string) =>
+    mean(turns.filter((turn) => turn.round === round && turn.name === of).map((turn) => Math.log(figure(turn))))
+  const differences = Array.from({ length: rounds }, (_, round) => inRound(round, name) - inRound(round, other))
+  const average = mean(differences)
+  const variance = mean(differences.map((difference) => (difference - average) ** 2)) / Math.max(rounds - 1, 1)
+  return `${Math.exp(average).toFixed(2)} ±${(Math.exp(average) * Math.sqrt(variance)).toFixed(2)}`
+}
+
 const main = async () => {
   const backend = await firstMatch(start(["bench/backend.ts", options.backend]), /^(\d+)$/)
   const startUps: Array<number> = []
   for (let run = 0; run < 7; run++) startUps.push(await startUp(backend))
 
-  const proxy = start(["bench/bareProxy.ts", backend])
-  const proxyUrl = `http://127.0.0.1:${await firstMatch(proxy, /^(\d+)$/)}/`
-  const contenders = [
-    { name: plain, process: proxy, url: proxyUrl },
-    await serve("ai-ticket", serviceSettings(backend))
-  ]
-  if (options.node !== "") {
-    contenders.push(await serve("other Node options", serviceSettings(backend), options.node))
-  }
-  for (const mood of options.collector.split(",").filter((word) => word !== "")) {
-    contenders.push(await serve(`collector ${mood}`, { ...serviceSettings(backend), ...(await exportTo(mood)) }))
-  }
+  const moods = options.collector.split(",").filter((word) => word !== "")
+  const contenders: Array<Contender> = []
+  for (let run = 0; run < processes; run++) contenders.push(...(await contendersOf(backend, moods)))
 
   // All warm before any counts.
-  for (const { process, url } of contenders) await load(url, body, process.pid, 3)
+  for (const { url } of contenders) await fire(url, 3)
 
-  const measured: Record<string, Array<Awaited<ReturnType<typeof load>>>> = {}
+  const turns: Array<Turn> = []
   for (let round = 0; round < rounds; round++) {
-    for (const { name, process, url } of contenders) {
-      measured[name] = [...(measured[name] ?? []), await load(url, body, process.pid, seconds)]
+    for (const contender of inAnyOrder(contenders)) {
+      turns.push({ name: contender.name, round, ...(await measure(contender)) })
     }
+  }
+
+  const atOnce: Array<Of & { readonly microseconds: number; readonly failed: number }> = []
+  await together(contenders)
+  for (let round = 0; round < rounds; round++) {
+    for (const one of await together(contenders)) atOnce.push({ ...one, round })
   }
 
   const closing = options.backend === "keep" ? "keeps its connections" : "closes after each answer, as KoboldCpp does"
   console.log(`The backend ${closing}`)
   console.log(`Node ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model.trim()})`)
-  console.log(`${connections} connections, ${rounds} rounds of ${seconds} s in turns; medians of the rounds`)
+  console.log(
+    `${connections} connections, ${rounds} rounds of ${seconds} s in turns, ${processes} processes of each kind`
+  )
   console.log(`Workers of the service: ${options.workers}\n`)
-  if (options.collector !== "")
-    console.log(`Collectors get traces (a share of ${options.sampling}), metrics and logs\n`)
-  console.log("                       req/s   CPU us    p50 ms   p99 ms   memory MB   failed")
-  for (const [name, runs] of Object.entries(measured)) {
-    const column = (pick: (run: (typeof runs)[number]) => number, digits: number, width: number) =>
-      median(runs.map(pick)).toFixed(digits).padStart(width)
+  if (moods.length > 0) console.log(`Collectors get traces (a share of ${options.sampling}), metrics and logs\n`)
+  const names = contenders.slice(0, contenders.length / processes).map(({ name }) => name)
+  console.log("Medians                req/s   CPU us    p50 ms   p99 ms   memory MB   failed")
+  for (const name of names) {
+    const own = turns.filter((turn) => turn.name === name)
+    const column = (pick: (turn: Turn) => number, digits: number, width: number) =>
+      median(own.map(pick)).toFixed(digits).padStart(width)
     console.log(
       name.padEnd(21) +
-        column((run) => run.requestsPerSecond, 0, 7) +
-        column((run) => run.microseconds, 0, 9) +
-        column((run) => run.p50, 1, 10) +
-        column((run) => run.p99, 1, 9) +
-        column((run) => run.memory, 0, 12) +
-        column((run) => run.failed, 0, 9)
+        column((turn) => turn.requestsPerSecond, 0, 7) +
+        column((turn) => turn.microseconds, 0, 9) +
+        column((turn) => turn.p50, 1, 10) +
+        column((turn) => turn.p99, 1, 9) +
+        column((turn) => turn.memory, 0, 12) +
+        own
+          .reduce((sum, { failed }) => sum + failed, 0)
+          .toFixed(0)
+          .padStart(9)
     )
   }
-  const throughput = (name: string) => median((measured[name] ?? []).map((run) => run.requestsPerSecond))
-  console.log("")
-  for (const { name } of contenders.slice(1)) {
-    const beside = name === "ai-ticket" ? plain : "ai-ticket"
-    console.log(`throughput of ${name} beside ${beside}: ${(throughput(name) / throughput(beside)).toFixed(2)}`)
-  }
-  console.log(`start-up, spawn to first 200: ${median(startUps).toFixed(0)} ms (median of ${startUps.length})`)
+  const compare = (name: string, other: string) =>
+    console.log(
+      `${name} beside ${other}: throughput ${beside(turns, (turn) => turn.requestsPerSecond, name, other)},`,
+      `CPU a request ${beside(turns, (turn) => turn.microseconds, name, other)} in turns,`,
+      `${beside(atOnce, (turn) => turn.microseconds, name, other)} at once`
+    )
+  console.log(`\nRatios with their standard errors; at once: all at ${rate} requests a second together`)
+  const failed = atOnce.reduce((sum, one) => sum + one.failed, 0)
+  if (failed > 0) console.log(`${failed} failed there`)
+  for (const name of names.slice(1)) compare(name, name === ours ? plain : ours)
+  const up = withCollector("up")
+  if (moods.includes("up")) for (const mood of moods) if (mood !== "up") compare(withCollector(mood), up)
+  console.log(`\nstart-up, spawn to first 200: ${median(startUps).toFixed(0)} ms (median of ${startUps.length})`)
 }
 
 try {
