@@ -1,5 +1,6 @@
 /**
- * The service beside a bare node:http proxy that makes the same forward: same machine, same backend, in turns.
+ * The service beside a bare node:http proxy that makes the same forward: same machine, same backend, in turns, as fast as
+ * each goes, and then all at once, at `rate` requests a second for all together.
  *
  *   npm run bench [-- --rounds 10 --seconds 2 --lead 1 --processes 2 --connections 32
  *                     --backend close|keep --workers 1 --collector up|slow|failing|down,... --sampling 0.1
@@ -92,11 +93,11 @@ interface Contender {
 }
 
 /** What was measured of a process in a round. */
-interface Of {
+interface Sample {
   readonly name: string
   readonly round: number
 }
-type Turn = Of & Awaited<ReturnType<typeof measure>>
+type Turn = Sample & Awaited<ReturnType<typeof measure>>
 
 const median = (numbers: ReadonlyArray<number>): number =>
   [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
@@ -170,7 +171,12 @@ const mean = (numbers: ReadonlyArray<number>): number =>
  * A figure beside another's, and the standard error of that: by rounds, for what else the machine does is much the same
  * within one, and by logarithms, for a ratio.
  */
-const beside = <T extends Of>(turns: ReadonlyArray<T>, figure: (turn: T) => number, name: string, other: string) => {
+const beside = <T extends Sample>(
+  turns: ReadonlyArray<T>,
+  figure: (turn: T) => number,
+  name: string,
+  other: string
+) => {
   const inRound = (round: number, of: string) =>
     mean(turns.filter((turn) => turn.round === round && turn.name === of).map((turn) => Math.log(figure(turn))))
   const differences = Array.from({ length: rounds }, (_, round) => inRound(round, name) - inRound(round, other))
@@ -198,7 +204,7 @@ const main = async () => {
     }
   }
 
-  const atOnce: Array<Of & { readonly microseconds: number; readonly failed: number }> = []
+  const atOnce: Array<Sample & { readonly microseconds: number; readonly failed: number }> = []
   await together(contenders)
   for (let round = 0; round < rounds; round++) {
     for (const one of await together(contenders)) atOnce.push({ ...one, round })
