@@ -207,6 +207,12 @@ describe("the collector's configuration", () => {
     for (const { processors } of pipelines) assert.strictEqual(processors?.[0], "memory_limiter")
   })
 
+  it("says no before its memory is full", () => {
+    const { limit_percentage: limit, spike_limit_percentage: spike } = collector.processors.memory_limiter
+    assert.isTrue(Number.isInteger(limit) && Number.isInteger(spike), `${limit}, ${spike}`)
+    assert.isTrue(0 < spike && spike < limit && limit < 100, `${limit}, ${spike}`)
+  })
+
   it("offers its metrics where they are scraped", () => {
     assert.match(collector.exporters.prometheus.endpoint, /:8889$/)
   })
