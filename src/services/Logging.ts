@@ -1,4 +1,4 @@
-import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Formatter from "effect/Formatter"
@@ -38,6 +38,22 @@ export const gatherLines = (
   }
 }
 
+/** Something that was logged, as it may be told. */
+export interface Entry {
+  /** One that collectors and people know: WARNING, not Warn. */
+  readonly level: string
+  readonly text: string
+  /** Its fields, in parts: of those by one name the last counts. */
+  readonly fields: ReadonlyArray<object>
+  readonly cause: string | undefined
+}
+
+/** Hears of every line that is written, with what Effect says of it: to tell it to somebody else too. It must not fail. */
+export const AlsoLog = Context.Reference<((entry: Entry, options: Logger.Options<unknown>) => void) | undefined>(
+  "ai-ticket/services/Logging/AlsoLog",
+  { defaultValue: () => undefined }
+)
+
 /**
  * The log: one JSON object a line, or lines for people, at `LOG_LEVEL` and above, or from DEBUG on for as long as somebody
  * takes a closer look.
@@ -51,13 +67,19 @@ export const layer = (write: WriteLine, options: { readonly terminal: boolean })
       const { logFormat, logLevel } = yield* Settings
       const looks = yield* CloserLooks
       const format = logFormat ?? (options.terminal ? "pretty" : "json")
-      const line = format === "json" ? jsonLine : prettyLine
+      const lineOf = format === "json" ? jsonLine : prettyLine
       const level = makeLevel(logLevel)
       const turn = Effect.flatMap(level.turn, (now) => Effect.logWarning(`The log begins at ${levelName(now)} now`))
+      const logger = Logger.make((options) => {
+        if (!isWanted(options)) return
+        const entry = entryOf(options)
+        write(lineOf(entry, options.date))
+        options.fiber.getRef(AlsoLog)?.(entry, options)
+      })
       return Layer.effectDiscard(Effect.forkScoped(Stream.runForEach(looks, () => turn))).pipe(
         Layer.provideMerge(
           Layer.mergeAll(
-            Logger.layer([Logger.make((entry) => (isWanted(entry) ? write(line.log(entry)) : undefined))]),
+            Logger.layer([logger]),
             // What may be wanted later must come this far.
             Layer.succeed(References.MinimumLogLevel)(level.closest),
             Layer.succeed(LeastLevel)(level.least)
@@ -67,28 +89,16 @@ export const layer = (write: WriteLine, options: { readonly terminal: boolean })
     })
   )
 
-const jsonLine = Logger.make((options) => {
-  const { fields, level, text } = readEntry(options)
-  const [correlation, own, cause] = fields
-  return toJson({ level, time: options.date.toISOString(), message: text, ...correlation, ...own, ...cause })
-})
-
-/** What a line says, whoever writes it. */
-export interface Entry {
-  readonly level: string
-  readonly text: string
-  /** Its fields, in parts: of those by one name the last counts. */
-  readonly fields: ReadonlyArray<object | undefined>
-}
-
-/** Whatever is logged, as it may be told: see `layer`. */
-export const readEntry = ({ cause, fiber, logLevel, message }: Logger.Options<unknown>): Entry => {
+const entryOf = ({ cause, fiber, logLevel, message }: Logger.Options<unknown>): Entry => {
   const { fields, text } = split(message)
-  return { level: levelName(logLevel), text, fields: [correlation(fiber), fields, causeField(cause)] }
+  return {
+    ...{ text, level: levelName(logLevel), fields: [correlation(fiber), fields] },
+    cause: cause.reasons.length === 0 ? undefined : describeCause(cause)
+  }
 }
 
-const causeField = (cause: Cause.Cause<unknown>) =>
-  cause.reasons.length === 0 ? undefined : { cause: describeCause(cause) }
+const jsonLine = ({ cause, fields: [correlation, own], level, text }: Entry, date: Date): string =>
+  toJson({ level, time: date.toISOString(), message: text, ...correlation, ...own, ...(cause && { cause }) })
 
 /** What JSON has no word for is written all the same, at some cost: a log line must not fail a request. */
 const toJson = (line: object): string =>
@@ -97,14 +107,13 @@ const toJson = (line: object): string =>
     () => Formatter.formatJson(line)
   )
 
-const prettyLine = Logger.make(({ cause, date, fiber, logLevel, message }) => {
-  const { fields, text } = split(message)
-  const words = Object.entries({ ...correlation(fiber), ...fields })
+const prettyLine = ({ cause, fields: [correlation, own], level, text }: Entry, date: Date): string => {
+  const words = Object.entries({ ...correlation, ...own })
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${typeof value === "string" ? value : Formatter.formatJson(value)}`)
-  const line = [date.toISOString().slice(11, 23), levelName(logLevel).padEnd(7), text, ...words].join(" ")
-  return cause.reasons.length === 0 ? line : `${line}\n${describeCause(cause)}`
-})
+  const line = [date.toISOString().slice(11, 23), level.padEnd(7), text, ...words].join(" ")
+  return cause === undefined ? line : `${line}\n${cause}`
+}
 
 /** A line about a request names it. */
 const correlation = (fiber: Fiber.Fiber<unknown, unknown>) => {

@@ -4,7 +4,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
 import { Settings } from "../../src/services/Settings.ts"
@@ -104,7 +103,7 @@ describe("a collector that is no use", () => {
           Settings.layerRecord({ ...exportingTo(collector), OTEL_EXPORTER_OTLP_TIMEOUT: "300" })
         )
         const sdk = Sdk.layer(settings ?? assert.fail("nothing is to be exported"))
-        const context = yield* Effect.provideService(Layer.build(sdk), Logger.CurrentLoggers, new Set())
+        const context = yield* Layer.build(Layer.merge(sdk, capturedLog().layer))
         const tracing = Context.get(context, Tracing) ?? assert.fail("there are no traces")
         const clock = yield* Clock.Clock
         const tell = (name: string) =>

@@ -3,9 +3,8 @@ import { type SpanContext, TraceFlags } from "@opentelemetry/api"
 import type { InstrumentationScope } from "@opentelemetry/core"
 import type { Resource } from "@opentelemetry/resources"
 import type { LogRecordProcessor, SdkLogRecord } from "@opentelemetry/sdk-logs"
-import * as Logger from "effect/Logger"
-import { type Entry, readEntry } from "../Logging.ts"
-import { isWanted } from "../LogLevels.ts"
+import type * as Logger from "effect/Logger"
+import type { AlsoLog, Entry } from "../Logging.ts"
 import { spanIn } from "./Tracing.ts"
 
 interface Options {
@@ -15,10 +14,10 @@ interface Options {
 }
 
 /** The log's lines again, each with its fields as attributes and the span that it belongs to. */
-export const makeLogger = (to: Options): Logger.Logger<unknown, void> =>
-  Logger.make((options) => {
-    if (isWanted(options)) to.processor.onEmit(new Line(to, options, readEntry(options)))
-  })
+export const alsoToCollector =
+  (to: Options): NonNullable<typeof AlsoLog.Service> =>
+  (entry, options) =>
+    to.processor.onEmit(new Line(to, entry, options))
 
 /**
  * A line as the SDK sends it. What it is made of is worked out when it is sent, many at a time: the SDK's own records do
@@ -33,7 +32,7 @@ class Line implements SdkLogRecord {
   private readonly entry: Entry
   private told: Attributes | undefined
 
-  constructor(to: Options, { date, fiber, logLevel }: Logger.Options<unknown>, entry: Entry) {
+  constructor(to: Options, entry: Entry, { date, fiber, logLevel }: Logger.Options<unknown>) {
     this.to = to
     this.at = date.getTime()
     this.entry = entry
@@ -64,7 +63,7 @@ class Line implements SdkLogRecord {
   }
   /** Worked out once: an exporter asks several times. */
   get attributes() {
-    this.told ??= attributesOf(this.entry.fields)
+    this.told ??= attributesOf(this.entry)
     return this.told
   }
 
@@ -91,13 +90,14 @@ class Line implements SdkLogRecord {
 
 type Attributes = Record<string, string | number | boolean>
 
-const attributesOf = (parts: Entry["fields"]): Attributes => {
+const attributesOf = ({ cause, fields }: Entry): Attributes => {
   const attributes: Attributes = {}
-  for (const part of parts) {
-    for (const [key, value] of Object.entries(part ?? {})) {
+  for (const part of fields) {
+    for (const [key, value] of Object.entries(part)) {
       if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") attributes[key] = value
       else if (value !== undefined) attributes[key] = String(value)
     }
   }
+  if (cause !== undefined) attributes["cause"] = cause
   return attributes
 }

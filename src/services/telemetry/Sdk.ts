@@ -12,13 +12,13 @@ import {
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import packageJson from "../../../package.json" with { type: "json" }
 import { Ids } from "../Ids.ts"
+import { AlsoLog } from "../Logging.ts"
 import { Fellows } from "../workers/Fellows.ts"
 import { makeExport } from "./Export.ts"
 import { MetricExport } from "./MetricExport.ts"
-import { makeLogger } from "./OtelLog.ts"
+import { alsoToCollector } from "./OtelLog.ts"
 import { makeMetricExport } from "./OtelMetricSource.ts"
 import type { OtelSettings } from "./OtelSettings.ts"
 import { makeTracing } from "./OtelTracing.ts"
@@ -85,9 +85,7 @@ export const layer = (settings: OtelSettings) =>
           maxQueueSize: settings.logQueue,
           maxExportBatchSize: settings.logBatch
         })
-        const loggers = yield* Logger.CurrentLoggers
-        const logger = makeLogger({ processor, resource, scope })
-        context = Context.add(context, Logger.CurrentLoggers, new Set([...loggers, logger]))
+        context = Context.add(context, AlsoLog, alsoToCollector({ processor, resource, scope }))
         ends.push(processor)
       }
 
