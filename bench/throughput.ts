@@ -1,10 +1,10 @@
 /**
  * The service beside a bare node:http proxy that makes the same forward: same machine, same backend, in turns, as fast as
- * each goes, and then all at once, at `rate` requests a second for all together.
+ * each goes, and then all at once, at `rate` requests a second for all together, at even distances or in bursts.
  *
  *   npm run bench [-- --rounds 10 --seconds 2 --lead 1 --processes 2 --connections 32
  *                     --backend close|keep --workers 1 --collector up|slow|failing|down,... --sampling 0.1
- *                     --rate 2000 --node="--maglev ..."]
+ *                     --rate 1000 [--bursts] --node="--maglev ..."]
  *
  * The service runs as it is deployed, with auth, rate limit, metrics and logs on. With collectors, services that export
  * traces, metrics and logs to one of each kind run in the same turns; with options for Node, one that has them too. Nothing
@@ -14,6 +14,7 @@
 import { availableParallelism, cpus } from "node:os"
 import { parseArgs } from "node:util"
 import autocannon from "autocannon"
+import { evenly } from "./evenly.ts"
 import { cpuSeconds, endAll, firstMatch, residentMegabytes, serviceCommand, start, token } from "./processes.ts"
 
 const { values: options } = parseArgs({
@@ -21,7 +22,8 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "10" },
     seconds: { type: "string", default: "2" },
     lead: { type: "string", default: "1" },
-    rate: { type: "string", default: "2000" },
+    rate: { type: "string", default: "1000" },
+    bursts: { type: "boolean", default: false },
     processes: { type: "string", default: "2" },
     connections: { type: "string", default: "32" },
     backend: { type: "string", default: "close" },
@@ -39,16 +41,19 @@ const processes = Number(options.processes)
 const connections = Number(options.connections)
 
 const body = JSON.stringify({ content: { prompt: "Why does the printer on the second floor blink?", max_tokens: 64 } })
-const fire = (url: string, duration: number, rate?: number) =>
+const headers = { "content-type": "application/json", authorization: `Bearer ${token}` }
+const fire = (url: string, duration: number, overallRate?: number) =>
   autocannon({
-    url,
-    connections,
-    duration,
-    ...(rate === undefined ? {} : { overallRate: rate }),
-    method: "POST",
-    body,
-    headers: { "content-type": "application/json", authorization: `Bearer ${token}` }
+    ...{ url, connections, duration, method: "POST", body, headers },
+    ...(overallRate === undefined ? {} : { overallRate })
   })
+
+/** Ten seconds at a rate: spread out, or all of a second's at its beginning, as autocannon sends them. */
+const fireAt = async (url: string, rate: number) => {
+  if (!options.bursts) return evenly({ url, body, headers }, { rate, seconds: 10 })
+  const { errors, non2xx, requests } = await fire(url, 10, rate)
+  return { total: requests.total, failed: errors + non2xx }
+}
 
 /**
  * Load that doesn't count comes first: V8 collects the garbage of a process that has nothing to do, but for one that does
@@ -77,12 +82,12 @@ const measure = async ({ process: { pid }, url }: Contender) => {
 const together = async (contenders: ReadonlyArray<Contender>) => {
   const cpu = () => contenders.map(({ process: { pid } }) => cpuSeconds(pid))
   const before = cpu()
-  const results = await Promise.all(contenders.map(({ url }) => fire(url, 10, Math.floor(rate / contenders.length))))
+  const results = await Promise.all(contenders.map(({ url }) => fireAt(url, Math.floor(rate / contenders.length))))
   const after = cpu()
-  return results.map(({ errors, non2xx, requests }, at) => ({
+  return results.map(({ failed, total }, at) => ({
     name: contenders[at]?.name ?? "",
-    microseconds: (((after[at] ?? 0) - (before[at] ?? 0)) * 1e6) / requests.total,
-    failed: errors + non2xx
+    microseconds: (((after[at] ?? 0) - (before[at] ?? 0)) * 1e6) / total,
+    failed
   }))
 }
 
@@ -243,7 +248,8 @@ const main = async () => {
       `CPU a request ${beside(turns, (turn) => turn.microseconds, name, other)} in turns,`,
       `${beside(atOnce, (turn) => turn.microseconds, name, other)} at once`
     )
-  console.log(`\nRatios with their standard errors; at once: all at ${rate} requests a second together`)
+  const spread = options.bursts ? "in bursts" : "at even distances"
+  console.log(`\nRatios with their standard errors; at once: all at ${rate} requests a second together, ${spread}`)
   const failed = atOnce.reduce((sum, one) => sum + one.failed, 0)
   if (failed > 0) console.log(`${failed} failed there`)
   for (const name of names.slice(1)) compare(name, name === ours ? plain : ours)
