@@ -16,7 +16,7 @@ import { millisOf } from "./MonotonicClock.ts"
 import type { AttemptOutcome } from "./Recorder.ts"
 import { RetryBudget } from "./RetryBudget.ts"
 import { type Allowance, makeAllowance, retrying } from "./RetryPolicy.ts"
-import { attemptSpan, endAttempt } from "./telemetry/AttemptSpan.ts"
+import { endAttempt, makeAttemptSpans } from "./telemetry/AttemptSpan.ts"
 import { attribute, eventName } from "./telemetry/Names.ts"
 import { CurrentSpan, type Span, spanIn, told } from "./telemetry/Tracing.ts"
 import type { Slot } from "./WaitingLine.ts"
@@ -25,6 +25,7 @@ import type { Slot } from "./WaitingLine.ts"
 export const makeAttempts = Effect.gen(function* () {
   const budget = yield* RetryBudget
   const metrics = yield* Metrics
+  const attemptSpan = makeAttemptSpans()
 
   /** Notes an attempt that begins now, to be told how it ended; its request may be told of the time so far. */
   const watch = (fiber: Fiber.Fiber<unknown, unknown>, backend: InferenceBackend, endpoint: Endpoint) => {

@@ -3,34 +3,42 @@ import type { InferenceBackend } from "../InferenceBackend.ts"
 import { attribute, operationOf } from "./Names.ts"
 import type { Attributes, Span } from "./Tracing.ts"
 
-/** The span of one attempt, by the conventions for GenAI clients; undefined where its request's story isn't told. */
-export const attemptSpan = (
-  parent: Span | undefined,
-  { name, provider, url }: Pick<InferenceBackend, "name" | "provider" | "url">,
-  endpoint: string,
-  request: GenerationRequest,
-  stream: boolean
-): Span | undefined => {
-  if (parent?.sampled !== true) return undefined
-  const operation = operationOf(endpoint)
-  const asked = askedFor(request)
-  const model = asked[attribute.requestModel]
-  const span = parent.child(model === undefined ? operation : `${operation} ${model}`, "client", {
-    [attribute.operation]: operation,
-    [attribute.provider]: provider,
-    [attribute.backend]: name,
-    [attribute.endpoint]: endpoint,
-    [attribute.stream]: stream,
-    ...asked,
-    ...addressOf(url)
-  })
-  if (span.tellsContent) {
-    span.set({
-      [attribute.inputMessages]: JSON.stringify(messagesOf(request)),
-      [attribute.stopSequences]: stops(request)
-    })
+/** The spans of attempts, by the conventions for GenAI clients; undefined where a request's story isn't told. */
+export const makeAttemptSpans = () => {
+  const addresses = new WeakMap<object, Attributes>()
+  const addressOf = (backend: Pick<InferenceBackend, "url">): Attributes => {
+    const known = addresses.get(backend) ?? readAddress(backend.url)
+    addresses.set(backend, known)
+    return known
   }
-  return span
+  return (
+    parent: Span | undefined,
+    backend: Pick<InferenceBackend, "name" | "provider" | "url">,
+    endpoint: string,
+    request: GenerationRequest,
+    stream: boolean
+  ): Span | undefined => {
+    if (parent?.sampled !== true) return undefined
+    const operation = operationOf(endpoint)
+    const asked = askedFor(request)
+    const model = asked[attribute.requestModel]
+    const span = parent.child(model === undefined ? operation : `${operation} ${model}`, "client", {
+      [attribute.operation]: operation,
+      [attribute.provider]: backend.provider,
+      [attribute.backend]: backend.name,
+      [attribute.endpoint]: endpoint,
+      [attribute.stream]: stream,
+      ...asked,
+      ...addressOf(backend)
+    })
+    if (span.tellsContent) {
+      span.set({
+        [attribute.inputMessages]: JSON.stringify(messagesOf(request)),
+        [attribute.stopSequences]: stops(request)
+      })
+    }
+    return span
+  }
 }
 
 /** What an attempt came to. */
@@ -115,7 +123,7 @@ const reasons = new Set([
   "cancelled"
 ])
 
-const addressOf = (url: string | undefined): Attributes => {
+const readAddress = (url: string | undefined): Attributes => {
   if (url === undefined) return {}
   const { hostname, port, protocol } = new URL(url)
   return {
