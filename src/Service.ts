@@ -11,14 +11,15 @@ import { RateLimit } from "./services/RateLimit.ts"
 import { Readiness } from "./services/Readiness.ts"
 import * as Telemetry from "./services/telemetry/Telemetry.ts"
 
-/** The whole service, listening; it needs nothing but its settings. */
-export const layer = HttpService.layer.pipe(
+const service = HttpService.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(Auth.layer, RateLimit.layer, Readiness.layer, Models.layer)),
   Layer.provideMerge(InferencePipeline.layer),
   Layer.provideMerge(Layer.merge(Core.layer, Lifecycle.layer)),
-  Layer.provide(NodeServices.layer),
-  Layer.provide(Telemetry.layer)
+  Layer.provide(NodeServices.layer)
 )
 
+/** The whole service, listening; it needs nothing but its settings. */
+export const layer = Layer.provide(service, Telemetry.layer)
+
 /** The same for somebody who has just started it, and reads its log. */
-export const greeted = Layer.provideMerge(FirstLook.layer, layer)
+export const greeted = Layer.provide(Layer.provideMerge(FirstLook.layer, service), Telemetry.layer)
