@@ -9,14 +9,14 @@ import { forked } from "../support/Forked.ts"
 import { lineWith } from "../support/LineHarness.ts"
 import { movableClock } from "../support/MovableClock.ts"
 
-/** A span that keeps the names of its parts. */
+/** A span that keeps the names of its parts, and what went wrong with them. */
 const noting = (parts: Array<string>): Span => {
   const span: Span = {
     ...{ traceId: "t", spanId: "s", sampled: true, tellsContent: false },
-    child: (name) => {
-      parts.push(name)
-      return span
-    },
+    child: (name) => ({
+      ...span,
+      end: (failure) => void parts.push(failure === undefined ? name : `${name}: ${failure}`)
+    }),
     set: () => {},
     event: () => {},
     fail: () => {},
@@ -53,6 +53,20 @@ describe("the wait in a request's story", () => {
       yield* TestClock.adjust("20 millis")
       yield* Fiber.joinAll([first, second])
       assert.deepStrictEqual(parts, ["queue"])
+    })
+  )
+
+  it.effect("ends by its caller's leaving, or for want of a slot", () =>
+    Effect.gen(function* () {
+      const { line } = yield* lineWith({ slots: 1, queueLimit: 1 })
+      const parts: Array<string> = []
+      const inLine = Effect.provideService(line.withSlot(Effect.void), CurrentSpan, noting(parts))
+      yield* forked(line.withSlot(Effect.never))
+      const leaving = yield* forked(inLine)
+      yield* Effect.exit(inLine)
+      assert.deepStrictEqual(parts, ["queue: no_slot"])
+      yield* Fiber.interrupt(leaving)
+      assert.deepStrictEqual(parts, ["queue: no_slot", "queue: cancelled"])
     })
   )
 })
