@@ -1,5 +1,5 @@
 /**
- * How long things took, in buckets that grow by a fifth: as many numbers however much was measured, and two of them can be
+ * How long things took, in buckets that grow by a tenth: as many numbers however much was measured, and two of them can be
  * added.
  */
 export interface Durations {
@@ -10,9 +10,9 @@ export interface Durations {
   readonly buckets: ReadonlyArray<number>
 }
 
-/** Four buckets for each doubling: from a millisecond to a quarter of an hour, and what is beyond in the last one. */
-const perDoubling = 4
-export const bucketCount = 82
+/** Eight buckets for each doubling: from a millisecond to a quarter of an hour, and what is beyond in the last one. */
+const perDoubling = 8
+export const bucketCount = 162
 
 export const noDurations: Durations = { count: 0, sum: 0, buckets: [] }
 
