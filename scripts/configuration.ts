@@ -16,15 +16,18 @@ stops the start with exit code 2 and one sentence that names the variable, the v
 expected. \`ai-ticket config\` tells the value of each and where it came from.
 
 All are read once, when the service starts. What is read again while it runs: the file of tokens and the
-[file of backends](../README.md#a-file-of-backends).
+[file of backends](../README.md#a-file-of-backends), and with several workers the \`.env\` file, at
+[SIGHUP](operations.md#several-processes).
 `
 
 const tail = `
 ## Read by others
 
-- \`AI_TICKET_TOKEN\`: the token that the commands \`prompt\`, \`chat\` and \`batch\` show.
+- \`AI_TICKET_TOKEN\`: the token that the commands \`prompt\`, \`chat\`, \`batch\` and \`top\` show.
+- \`OTEL_...\`: [OpenTelemetry](operations.md#opentelemetry).
 - \`NO_COLOR\`: no colours, whatever is set.
-- \`TLS_PORT\`, \`AI_TICKET_IMAGE\`, \`NODE_IMAGE\`, \`RUNTIME_IMAGE\`, \`NGINX_IMAGE\`: read by \`compose.yaml\`.
+- \`TLS_PORT\`, \`AI_TICKET_IMAGE\`, \`NODE_IMAGE\`, \`RUNTIME_IMAGE\`, \`NGINX_IMAGE\`, \`COLLECTOR_IMAGE\`, \`PROMETHEUS_IMAGE\`,
+  \`GRAFANA_IMAGE\`, \`GRAFANA_PORT\`: read by \`compose.yaml\`.
 `
 
 const names = Object.keys(definitions) as ReadonlyArray<SettingName>
