@@ -2,7 +2,7 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import type * as Clock from "effect/Clock"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { RequestRecord } from "../services/CurrentRequest.ts"
-import { attribute, methodOf } from "../services/telemetry/Names.ts"
+import { attribute, isCallersMistake, methodOf } from "../services/telemetry/Names.ts"
 import type { Span, Tracing } from "../services/telemetry/Tracing.ts"
 import { isExactRoute, methodLabel, pathOf, routeLabel } from "./RouteTable.ts"
 
@@ -52,10 +52,11 @@ export const tellSpan = (
     [attribute.serverAddress]: address,
     [attribute.clientAddress]: record.client,
     [attribute.requestId]: record.id,
+    [attribute.errorCode]: error,
     [attribute.cache]: record.cache
   })
   if (outcome >= 500) span.fail(error ?? String(status))
-  else if (outcome >= 400) span.set({ [attribute.errorType]: error ?? String(status) })
+  else if (!isCallersMistake(status)) span.set({ [attribute.errorType]: error })
   const response = NodeHttpServerRequest.toServerResponse(request)
   // A client that has left has closed it already.
   if (response.destroyed) span.end()

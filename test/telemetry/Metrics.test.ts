@@ -20,6 +20,8 @@ const expected = {
     bounds: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
     series: [
       { ...http, "http.response.status_code": 200 },
+      // What a client did wrong is no error of the server's.
+      { ...http, "http.response.status_code": 400 },
       { ...http, "http.response.status_code": 502, "error.type": "502" }
     ]
   },
@@ -62,7 +64,8 @@ describe("the metrics that have a convention", () => {
         })
         yield* sendEvent(url, { content: { prompt: "p", model: "any" } })
         yield* sendEvent(url, { content: "p" })
-        yield* eventually(() => collector.metrics().get("http.server.request.duration")?.points.length === 2)
+        yield* sendEvent(url, {})
+        yield* eventually(() => collector.metrics().get("http.server.request.duration")?.points.length === 3)
         const metrics = collector.metrics()
         assert.sameMembers(
           [...metrics.keys()].filter((name) => !name.startsWith("ai_ticket.")),

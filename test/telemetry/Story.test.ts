@@ -51,10 +51,12 @@ describe("one trace", () => {
       assert.deepInclude(server, { name: "POST /event", kind: "server", parentSpanId: parent.spanId, failed: false })
       assert.deepInclude(server?.attributes, {
         "http.response.status_code": 409,
-        "error.type": "cancelled",
+        "ai_ticket.error.code": "cancelled",
         "ai_ticket.request.id": "ours",
         "client.address": "127.0.0.1"
       })
+      // By the conventions a 4xx is no error of the server's.
+      assert.notProperty(server?.attributes, "error.type")
       const from = { "ai_ticket.backend": "koboldcpp" }
       assert.deepStrictEqual(server?.events, [
         { name: "ai_ticket.retry", attributes: { ...from, "ai_ticket.endpoint": "chat" } },

@@ -2,7 +2,7 @@ import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import { family } from "../MetricFamily.ts"
 import type { Recorder } from "../Recorder.ts"
-import { attribute, type ConventionMetric, methodOf, metric, operationOf } from "./Names.ts"
+import { attribute, type ConventionMetric, isCallersMistake, methodOf, metric, operationOf } from "./Names.ts"
 
 /**
  * The same measurements told twice: what a recorder hears goes into histograms with the conventions' names and buckets
@@ -41,7 +41,7 @@ export const alsoByConvention = (recorder: Recorder, context: Context.Context<ne
     httpEnded: (request) => {
       recorder.httpEnded(request)
       const { broken, endpoint, method, millis, status } = request
-      const error = broken ?? (status >= 400 ? String(status) : undefined)
+      const error = broken ?? (status < 400 || isCallersMistake(status) ? undefined : String(status))
       const route = endpoint === "other" ? undefined : endpoint
       httpDuration.update(millis / 1000, methodOf(method), "http", route, String(status), error)
     },

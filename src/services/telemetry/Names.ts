@@ -1,3 +1,5 @@
+import { clientClosedRequest } from "../ActivityRings.ts"
+
 /**
  * Every name that spans, events and metrics have outside, in one place: those of OpenTelemetry's conventions for GenAI
  * are still in development there. What has no convention begins with `ai_ticket`.
@@ -33,6 +35,7 @@ export const attribute = {
   inputMessages: "gen_ai.input.messages",
   outputMessages: "gen_ai.output.messages",
   requestId: "ai_ticket.request.id",
+  errorCode: "ai_ticket.error.code",
   backend: "ai_ticket.backend",
   endpoint: "ai_ticket.endpoint",
   priority: "ai_ticket.priority",
@@ -58,6 +61,10 @@ export const operationOf = (endpoint: string): "chat" | "text_completion" =>
 
 /** A method that the conventions know, or their word for all others. */
 export const methodOf = (label: string): string => (label === "other" ? "_OTHER" : label)
+
+/** Whether a status told somebody of a mistake of his own, which by the conventions is no error of the server's. */
+export const isCallersMistake = (status: number): boolean =>
+  status >= 400 && status < 500 && status !== clientClosedRequest
 
 /** The metrics that have a convention, with their units and the buckets that it asks for. */
 export const metric = {
