@@ -50,6 +50,7 @@ export const tellSpan = (
     [attribute.path]: isExactRoute(route) ? route : undefined,
     [attribute.status]: status,
     [attribute.serverAddress]: address,
+    [attribute.serverPort]: NodeHttpServerRequest.toIncomingMessage(request).socket.localPort,
     [attribute.clientAddress]: record.client,
     [attribute.requestId]: record.id,
     [attribute.errorCode]: error,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { sendEvent } from "../support/Http.ts"
+import { send, sendEvent } from "../support/Http.ts"
 import { exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
 import { startService } from "../support/Running.ts"
 import { eventually } from "../support/TestService.ts"
@@ -27,7 +27,7 @@ describe("a request's trace", () => {
         })
         yield* sendEvent(
           url,
-          { content: { prompt: "p", model: "m", max_tokens: 9, temperature: 0.5, seed: 4 } },
+          { content: { prompt: "p", model: "m", max_tokens: 9, temperature: 0.5, top_p: 0.9, top_k: 8, seed: 4 } },
           { headers: { traceparent: `00-${parent.traceId}-${parent.spanId}-01`, tracestate: "v=1", baggage: "k=v" } }
         )
         yield* eventually(() => collector.spans().length >= 2)
@@ -43,7 +43,8 @@ describe("a request's trace", () => {
           "url.path": "/event",
           "url.scheme": "http",
           "http.response.status_code": 200,
-          "server.address": "127.0.0.1"
+          "server.address": "127.0.0.1",
+          "server.port": Number(new URL(url).port)
         })
 
         assert.deepInclude(attempt, { kind: "client", parentSpanId: server?.spanId ?? "none" })
@@ -53,6 +54,8 @@ describe("a request's trace", () => {
           "gen_ai.request.model": "m",
           "gen_ai.request.max_tokens": 9,
           "gen_ai.request.temperature": 0.5,
+          "gen_ai.request.top_p": 0.9,
+          "gen_ai.request.top_k": 8,
           "gen_ai.request.seed": 4,
           "gen_ai.response.model": "koboldcpp/m",
           "gen_ai.response.finish_reasons": ["stop"],
@@ -76,6 +79,37 @@ describe("a request's trace", () => {
           "service.name": "front",
           "deployment.environment.name": "test",
           "telemetry.sdk.language": "nodejs"
+        })
+      })
+    )
+  }
+})
+
+describe("an attempt's span", () => {
+  const messages = [{ role: "user", content: "p" }]
+  const asked = {
+    "/v1/chat/completions": { messages, model: "m", max_completion_tokens: 9, max_tokens: 5, seed: 4 },
+    "/v1/completions": { prompt: "p", model: "m", max_tokens: 9, seed: 4 },
+    "/api/v1/generate": { prompt: "p", model: "m", max_length: 9, sampler_seed: 4 }
+  }
+  for (const [path, body] of Object.entries(asked)) {
+    it.live(`tells what was asked for at ${path}`, () =>
+      Effect.gen(function* () {
+        const collector = yield* otlpReceiver()
+        const { url } = yield* startService(exportingTo(collector))
+        const sampling = { temperature: 0.5, top_p: 0.9, top_k: 8 }
+        const headers = { "content-type": "application/json" }
+        const answer = yield* send(url, { method: "POST", path, headers, body: JSON.stringify({ ...body, ...sampling }) })
+        assert.strictEqual(answer.status, 200)
+        yield* eventually(() => collector.spans().length === 2)
+        const attempt = collector.spans().find(({ kind }) => kind === "client")
+        assert.deepInclude(attempt?.attributes, {
+          "gen_ai.request.model": "m",
+          "gen_ai.request.max_tokens": 9,
+          "gen_ai.request.temperature": 0.5,
+          "gen_ai.request.top_p": 0.9,
+          "gen_ai.request.top_k": 8,
+          "gen_ai.request.seed": 4
         })
       })
     )
