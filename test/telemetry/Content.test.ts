@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { sendEvent } from "../support/Http.ts"
+import { send, sendEvent } from "../support/Http.ts"
 import { exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
 import { startService } from "../support/Running.ts"
 import { eventually } from "../support/TestService.ts"
@@ -26,6 +26,30 @@ describe("prompts and completions", () => {
         parts: [{ type: "text", content: " from chat " }]
       })
       assert.deepStrictEqual(attributes["gen_ai.request.stop_sequences"], ["halt"])
+    })
+  )
+
+  it.live("are those of a chat, message by message", () =>
+    Effect.gen(function* () {
+      const collector = yield* otlpReceiver()
+      const { url } = yield* startService({
+        ...exportingTo(collector),
+        OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: "true"
+      })
+      const messages = [
+        { role: "system", content: "be brief" },
+        { role: "user", content: "who?" }
+      ]
+      yield* send(url, {
+        ...{ method: "POST", path: "/v1/chat/completions", headers: { "content-type": "application/json" } },
+        body: JSON.stringify({ messages })
+      })
+      yield* eventually(() => collector.spans().length >= 2)
+      const attributes = collector.spans().find(({ kind }) => kind === "client")?.attributes ?? {}
+      assert.deepStrictEqual(
+        JSON.parse(String(attributes["gen_ai.input.messages"])),
+        messages.map(({ content, role }) => ({ role, parts: [{ type: "text", content }] }))
+      )
     })
   )
 
