@@ -36,7 +36,9 @@ const closed: Readonly<Record<string, ReadonlySet<string>>> = {
 /** And all that an attribute of an exported metric may say. */
 const closedAttributes: Readonly<Record<string, ReadonlySet<unknown>>> = {
   ...closed,
-  "http.request.method": new Set([...(closed["method"] ?? []), "_OTHER"]),
+  "http.request.method": new Set(
+    [...(closed["method"] ?? [])].map((method) => (method === "other" ? "_OTHER" : method))
+  ),
   "http.route": new Set(Object.keys(routeTable)),
   "http.response.status_code": new Set([...(closed["status"] ?? [])].map(Number)),
   "url.scheme": new Set(["http"]),

@@ -23,6 +23,57 @@ const json = { OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" }
 
 const down = Effect.map(Effect.scoped(otlpReceiver()), ({ url }) => ({ url, asked: () => 0 }))
 
+/** Tells a span and a log line of that name to whatever the variables name. */
+const telling = Effect.fnUntraced(function* (variables: Readonly<Record<string, string>>) {
+  const settings = yield* Effect.provide(readOtelSettings, Settings.layerRecord(variables))
+  const sdk = Sdk.layer(settings ?? assert.fail("nothing is to be exported"))
+  const context = yield* Layer.build(Layer.merge(sdk, capturedLog().layer))
+  const tracing = Context.get(context, Tracing) ?? assert.fail("there are no traces")
+  const clock = yield* Clock.Clock
+  return (name: string) =>
+    Effect.suspend(() => {
+      tracing.begin({}, { name: () => name, clock, traceId: randomUUID().replaceAll("-", "") }).end()
+      return Effect.provideContext(Effect.logInfo(name), context)
+    })
+})
+
+describe("what waits for a collector", () => {
+  const tellMany = (variables: Readonly<Record<string, string>>) =>
+    Effect.gen(function* () {
+      const collector = yield* otlpReceiver()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const tell = yield* telling({ ...exportingTo(collector), ...variables })
+          for (let told = 0; told < 100; told++) yield* tell("t")
+        })
+      )
+      return collector
+    })
+
+  it.live("is sent in batches as large as they may be", () =>
+    Effect.gen(function* () {
+      const { exports } = yield* tellMany({
+        OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "7",
+        OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: "9"
+      })
+      assert.strictEqual(Math.max(...exports.map(({ spans }) => spans.length)), 7)
+      assert.strictEqual(Math.max(...exports.map(({ logs }) => logs.length)), 9)
+    })
+  )
+
+  it.live("is as much as there may be, and the rest is lost", () =>
+    Effect.gen(function* () {
+      const collector = yield* tellMany({
+        ...{ OTEL_BSP_MAX_QUEUE_SIZE: "10", OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "5" },
+        ...{ OTEL_BLRP_MAX_QUEUE_SIZE: "10", OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: "5" }
+      })
+      for (const { length } of [collector.spans(), collector.logs()]) {
+        assert.isTrue(0 < length && length < 100, `${length}`)
+      }
+    })
+  )
+})
+
 describe("a collector that is no use", () => {
   const moods: Readonly<Record<string, readonly [Mood, string]>> = {
     "that answers 500": [500, "status 500"],
@@ -98,19 +149,7 @@ describe("a collector that is no use", () => {
     () =>
       Effect.gen(function* () {
         const collector = yield* otlpReceiver("silent")
-        const settings = yield* Effect.provide(
-          readOtelSettings,
-          Settings.layerRecord({ ...exportingTo(collector), OTEL_EXPORTER_OTLP_TIMEOUT: "300" })
-        )
-        const sdk = Sdk.layer(settings ?? assert.fail("nothing is to be exported"))
-        const context = yield* Layer.build(Layer.merge(sdk, capturedLog().layer))
-        const tracing = Context.get(context, Tracing) ?? assert.fail("there are no traces")
-        const clock = yield* Clock.Clock
-        const tell = (name: string) =>
-          Effect.suspend(() => {
-            tracing.begin({}, { name: () => name, clock, traceId: randomUUID().replaceAll("-", "") }).end()
-            return Effect.provideContext(Effect.logInfo(name), context)
-          })
+        const tell = yield* telling({ ...exportingTo(collector), OTEL_EXPORTER_OTLP_TIMEOUT: "300" })
         for (let told = 0; told < 20_000; told++) yield* tell("early")
         // Four exports of each have been under way at most, and are lost with whoever didn't take them.
         yield* eventually(() => collector.asked() > 0)

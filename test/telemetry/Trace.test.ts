@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import packageJson from "../../package.json" with { type: "json" }
 import { send, sendEvent } from "../support/Http.ts"
 import { exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
 import { startService } from "../support/Running.ts"
@@ -77,6 +78,7 @@ describe("a request's trace", () => {
         assert.strictEqual(traces?.headers["x-tenant"], "one two")
         assert.deepInclude(traces?.resource, {
           "service.name": "front",
+          "service.version": packageJson.version,
           "deployment.environment.name": "test",
           "telemetry.sdk.language": "nodejs"
         })
@@ -99,7 +101,12 @@ describe("an attempt's span", () => {
         const { url } = yield* startService(exportingTo(collector))
         const sampling = { temperature: 0.5, top_p: 0.9, top_k: 8 }
         const headers = { "content-type": "application/json" }
-        const answer = yield* send(url, { method: "POST", path, headers, body: JSON.stringify({ ...body, ...sampling }) })
+        const answer = yield* send(url, {
+          method: "POST",
+          path,
+          headers,
+          body: JSON.stringify({ ...body, ...sampling })
+        })
         assert.strictEqual(answer.status, 200)
         yield* eventually(() => collector.spans().length === 2)
         const attempt = collector.spans().find(({ kind }) => kind === "client")
