@@ -22,7 +22,7 @@ interface WireSpan extends Attributed {
   readonly kind: number
   readonly startTimeUnixNano: string
   readonly endTimeUnixNano: string
-  readonly events?: ReadonlyArray<Attributed & { readonly name: string }>
+  readonly events?: ReadonlyArray<Attributed & { readonly name: string; readonly timeUnixNano: string }>
   readonly status?: { readonly code?: number }
 }
 interface WirePoint extends Attributed {
@@ -49,7 +49,9 @@ interface WireMetric {
 }
 interface WireLog extends Attributed {
   readonly body?: WireValue
+  readonly severityNumber: number
   readonly severityText: string
+  readonly timeUnixNano: string
   readonly traceId?: WireId
   readonly spanId?: WireId
 }
@@ -81,6 +83,8 @@ export interface ReceivedSpan {
   readonly kind: "internal" | "server" | "client" | undefined
   readonly attributes: Readonly<Record<string, Value>>
   readonly events: ReadonlyArray<{ readonly name: string; readonly attributes: Readonly<Record<string, Value>> }>
+  /** When each of them was, as the times below. */
+  readonly eventTimes: ReadonlyArray<bigint>
   readonly failed: boolean
   /** Nanoseconds since 1970. */
   readonly start: bigint
@@ -115,6 +119,9 @@ export interface ReceivedMetric {
 export interface ReceivedLog {
   readonly body: Value
   readonly severity: string
+  readonly severityNumber: number
+  /** Nanoseconds since 1970. */
+  readonly time: bigint
   readonly attributes: Readonly<Record<string, Value>>
   readonly traceId: string
   readonly spanId: string
@@ -154,6 +161,8 @@ const received = (data: WireExport): Received => {
       .map((record) => ({
         body: scalarOf(record.body),
         severity: record.severityText,
+        severityNumber: record.severityNumber,
+        time: BigInt(record.timeUnixNano),
         attributes: attributesOf(record),
         traceId: idOf(record.traceId),
         spanId: idOf(record.spanId)
@@ -170,6 +179,7 @@ const spanOf = (span: WireSpan): ReceivedSpan => ({
   kind: ([undefined, "internal", "server", "client"] as const)[span.kind],
   attributes: attributesOf(span),
   events: (span.events ?? []).map((event) => ({ name: event.name, attributes: attributesOf(event) })),
+  eventTimes: (span.events ?? []).map(({ timeUnixNano }) => BigInt(timeUnixNano)),
   failed: span.status?.code === 2,
   start: BigInt(span.startTimeUnixNano),
   end: BigInt(span.endTimeUnixNano)

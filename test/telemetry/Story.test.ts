@@ -5,10 +5,14 @@ import { assertFailure, send, sendEvent } from "../support/Http.ts"
 import { exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
 import { startService } from "../support/Running.ts"
 import { streamOf } from "../support/ScriptedBackend.ts"
+import { openStream } from "../support/StreamingClient.ts"
 import { eventually } from "../support/TestService.ts"
 
 const parent = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" }
 const traceparent = `00-${parent.traceId}-${parent.spanId}-01`
+
+const millis = (count: number) => BigInt(Math.round(count * 1000)) * 1000n
+const nanosOf = (isoTime: string) => millis(Date.parse(isoTime))
 
 describe("one trace", () => {
   it.live("tells of a request that was queued, retried, fell back and was cancelled", () =>
@@ -96,6 +100,18 @@ describe("one trace", () => {
       const logged = answered()
       assert.deepInclude(logged, { body: "request", severity: line["level"], traceId: parent.traceId })
       assert.strictEqual(logged?.spanId, server?.spanId)
+      // INFO, as OpenTelemetry numbers it.
+      assert.strictEqual(logged?.severityNumber, 9)
+      assert.strictEqual(logged?.time, nanosOf(line["time"]))
+
+      // The times are those of the log, to a millisecond.
+      const { end = 0n, eventTimes = [], start = 0n } = server ?? {}
+      const order = [nanosOf(line["time"]) - millis(line["duration_ms"] + 1), start, ...eventTimes, end]
+      assert.deepStrictEqual(
+        order,
+        [...order].sort((one, other) => Number(one - other))
+      )
+      assert.isTrue(end >= nanosOf(line["time"]) - millis(1))
     })
   )
 
@@ -124,6 +140,28 @@ describe("one trace", () => {
       const seconds = Number((attempt?.end ?? 0n) - (attempt?.start ?? 0n)) / 1e9
       assert.isTrue(0 < firstChunk && firstChunk <= seconds + 1e-6, `${firstChunk} of ${seconds} seconds`)
       assert.match(String(backend.calls[0]?.headers["traceparent"]), new RegExp(`-${attempt?.spanId}-01$`))
+    })
+  )
+
+  it.live("lasts until its answer has been written", () =>
+    Effect.gen(function* () {
+      const collector = yield* otlpReceiver()
+      const { backend, url } = yield* startService(exportingTo(collector))
+      // More than fits between the two of them.
+      const content = "x".repeat(15_000_000)
+      backend.script({ chat: [{ body: { choices: [{ message: { content } }] } }, {}] })
+      const headers = { "x-request-id": "slow" }
+      const client = yield* openStream(url, "/event", { content: "p" }, { headers, reads: false })
+      yield* eventually(() => client.status() === 200)
+      yield* sendEvent(url, { content: "p" }, { headers: { "x-request-id": "quick" } })
+      const told = () =>
+        collector
+          .spans()
+          .flatMap(({ attributes, kind }) => (kind === "server" ? [attributes["ai_ticket.request.id"]] : []))
+      yield* eventually(() => told().includes("quick"))
+      assert.deepStrictEqual(told(), ["quick"])
+      client.read()
+      yield* eventually(() => told().includes("slow"))
     })
   )
 
