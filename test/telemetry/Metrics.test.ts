@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { sendEvent } from "../support/Http.ts"
 import { exportingTo, otlpReceiver } from "../support/OtlpReceiver.ts"
 import { startService } from "../support/Running.ts"
+import { streamOf } from "../support/ScriptedBackend.ts"
 import { eventually } from "../support/TestService.ts"
 
 const seconds = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
@@ -96,4 +97,19 @@ describe("the metrics that have a convention", () => {
       })
     )
   }
+
+  it.live("count a stream that broke off as an error, though it began with a 200", () =>
+    Effect.gen(function* () {
+      const collector = yield* otlpReceiver()
+      const { backend, url } = yield* startService(exportingTo(collector))
+      backend.script({ chat: [{ pieces: streamOf("chat", "one two").slice(0, 1), after: "reset" }] })
+      yield* sendEvent(url, { content: "p", stream: true })
+      const durations = () => collector.metrics().get("http.server.request.duration")?.points ?? []
+      yield* eventually(() => durations().length === 1)
+      assert.deepStrictEqual(durations()[0]?.attributes, {
+        ...{ ...http, "http.response.status_code": 200 },
+        "error.type": "api_connection_error"
+      })
+    })
+  )
 })
