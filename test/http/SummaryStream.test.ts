@@ -49,6 +49,19 @@ describe("GET /api/metrics/stream", () => {
     })
   )
 
+  it.live("has nothing more to tell those who ask for its head", () =>
+    Effect.gen(function* () {
+      const { lines, url } = yield* startService()
+      const head = yield* send(url, { method: "HEAD", path })
+      assert.deepStrictEqual([head.status, head.text], [200, ""])
+      assert.match(String(head.headers["content-type"]), /^text\/event-stream/)
+      // It has ended by itself, and not because its client left.
+      const line = () => lines.map((text) => JSON.parse(text)).find(({ message }) => message === "request")
+      yield* eventually(() => line() !== undefined)
+      assert.deepInclude(line(), { method: "HEAD", route: path, status: 200 })
+    })
+  )
+
   it.live("has room for so many, and again when one has left", () =>
     Effect.gen(function* () {
       const { url } = yield* startService()
