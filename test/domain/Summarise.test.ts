@@ -24,6 +24,26 @@ describe("the summary", () => {
     assert.strictEqual(summary.queue.slots, 2)
   })
 
+  it("tells rates by the second and by the minute, and averages of what succeeded", () => {
+    const last = (values: ReadonlyArray<number>, value: number) => [...values.slice(1), value]
+    const { points } = idle
+    const { latency_ms, sparkline, throughput, tokens } = summarise(
+      {
+        ...idle,
+        late: { tenSeconds: 25, minute: 90, minuteServerErrors: 0, minuteTokens: 630 },
+        points: { ...points, succeeded: last(points.succeeded, 4), millis: last(points.millis, 1002) },
+        latency: { ...idle.latency, count: 4, sum: 1002 }
+      },
+      well
+    )
+    assert.deepStrictEqual(throughput, { per_second: 2.5, per_minute: 90 })
+    assert.strictEqual(tokens.per_second, 10.5)
+    assert.deepStrictEqual(
+      [latency_ms.average, sparkline.latency_ms.at(-1), sparkline.latency_ms[0]],
+      [250.5, 250.5, null]
+    )
+  })
+
   it("is all well where nothing is amiss", () => {
     assert.deepStrictEqual(states(idle, well), { service: "ok", backends: "ok", queue: "ok", errors: "ok" })
   })
