@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import { MetricsSummary } from "../../src/domain/MetricsSummary.ts"
 import { assertFailure, jsonIn, send, sendEvent } from "../support/Http.ts"
 import { startService } from "../support/Running.ts"
+import { streamOf } from "../support/ScriptedBackend.ts"
 import { eventually } from "../support/TestService.ts"
 
 const path = "/api/metrics/summary"
@@ -78,6 +79,17 @@ describe("GET /api/metrics/summary", () => {
         panels.map(({ id, state }) => `${id} ${state}`),
         ["service ok", "backends ok", "queue ok", "errors critical"]
       )
+    })
+  )
+
+  it.live("counts a stream that broke off as the failure that it is, whatever it began with", () =>
+    Effect.gen(function* () {
+      const { backend, url } = yield* startService()
+      backend.script({ chat: [{ pieces: streamOf("chat", "one two").slice(0, 1), after: "reset" }] })
+      assert.strictEqual((yield* sendEvent(url, { content: "hello", stream: true })).status, 200)
+      const { recent_errors, totals } = yield* summaryOf(url)
+      assert.deepInclude(totals, { requests: 1, succeeded: 0, client_errors: 0, server_errors: 1 })
+      assert.deepInclude(recent_errors[0], { code: "api_connection_error", status: 502 })
     })
   )
 
