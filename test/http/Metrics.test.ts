@@ -155,6 +155,15 @@ describe("GET /metrics", () => {
         assert.strictEqual(sampleValue(samples, `ai_ticket_${name}_count`), 1)
       }
       assert.strictEqual(value("time_to_first_token_seconds_count", {}), 1)
+      const seconds = (name: string) => sampleValue(samples, `ai_ticket_${name}_seconds_sum`) ?? Number.NaN
+      const whole = sampleValue(samples, "ai_ticket_http_request_duration_seconds_sum", { endpoint: "/event" })
+      const attempts = samples.reduce(
+        (sum, { name, value }) => sum + (name === "ai_ticket_backend_attempt_duration_seconds_sum" ? value : 0),
+        0
+      )
+      assert.isAbove(attempts, 0)
+      // What wasn't a backend's.
+      assert.approximately(seconds("overhead"), (whole ?? 0) - attempts, 1e-6)
     })
   )
 
