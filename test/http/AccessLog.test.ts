@@ -70,6 +70,30 @@ describe.concurrent("the log", () => {
     })
   )
 
+  it.live("tells how long a request waited, as its answer does", () =>
+    Effect.gen(function* () {
+      const { backend, lines, url } = yield* startService()
+      backend.script({ chat: [{ hang: true }, {}] })
+      const first = yield* Effect.forkScoped(sendEvent(url, event), { startImmediately: true })
+      yield* eventually(() => backend.calls.length === 1)
+      const second = yield* Effect.forkScoped(sendEvent(url, event), { startImmediately: true })
+      yield* Effect.repeat(send(url, { path: "/metrics" }), {
+        until: ({ text }) => /^ai_ticket_queue_depth 1$/m.test(text)
+      })
+      backend.release()
+      yield* Fiber.join(first)
+      const { headers } = yield* Fiber.join(second)
+      const line = () => accessLines(lines).find(({ request_id }) => request_id === headers["x-request-id"])
+      yield* eventually(() => line() !== undefined)
+      const { backend_ms, duration_ms, queue_ms } = line() ?? {}
+      assert.isAbove(Number(queue_ms), 0)
+      assert.strictEqual(
+        headers["server-timing"],
+        `queue;dur=${queue_ms}, backend;dur=${backend_ms}, total;dur=${duration_ms}`
+      )
+    })
+  )
+
   const failures: Record<string, { readonly ask: (url: string) => Effect.Effect<Incoming>; readonly line: Line }> = {
     "a bad body": {
       ask: (url) => sendEvent(url, "nonsense"),
