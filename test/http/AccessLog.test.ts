@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
 import { makeAccessLog } from "../../src/http/AccessLog.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { capturedLog } from "../support/CapturedLog.ts"
@@ -233,6 +234,29 @@ describe.concurrent("the level of a request's line", () => {
       const accessLog = yield* Effect.provide(makeAccessLog, Settings.layerRecord({}))
       yield* Effect.provide(accessLog(status, { status }), log.layer)
       assert.deepInclude(log.entries()[0], { level, message: "request", status })
+    })
+  )
+
+  it.effect("doesn't matter to how many are left out: the next success says it", () =>
+    Effect.gen(function* () {
+      const log = capturedLog()
+      const accessLog = yield* Effect.provide(
+        makeAccessLog,
+        Settings.layerRecord({ AI_TICKET_ACCESS_LOG_PER_SECOND: "1" })
+      )
+      yield* Effect.gen(function* () {
+        for (const status of [200, 200, 404, 204]) yield* accessLog(status, { status })
+        yield* TestClock.adjust("1 second")
+        yield* accessLog(200, { status: 200 })
+      }).pipe(Effect.provide(log.layer))
+      assert.deepStrictEqual(
+        log.entries().map(({ left_out, status }) => [status, left_out]),
+        [
+          [200, undefined],
+          [404, undefined],
+          [200, 2]
+        ]
+      )
     })
   )
 

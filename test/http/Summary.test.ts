@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import { MetricsSummary } from "../../src/domain/MetricsSummary.ts"
 import { assertFailure, jsonIn, send, sendEvent } from "../support/Http.ts"
@@ -112,6 +113,18 @@ describe("GET /api/metrics/summary", () => {
         recent_errors.map(({ code, route }) => `${route} ${code}`),
         ["/events invalid_request"]
       )
+    })
+  )
+
+  it.live("counts the tokens that were for nobody", () =>
+    Effect.gen(function* () {
+      const { backend, url } = yield* startService()
+      backend.script({ chat: [{ hang: true, generated: "for nobody" }] })
+      backend.tell({ "/api/extra/tokencount": { body: { value: 2 } } })
+      const asked = yield* Effect.forkScoped(sendEvent(url, { content: "hello" }), { startImmediately: true })
+      yield* eventually(() => backend.calls.length === 1)
+      yield* Fiber.interrupt(asked)
+      yield* Effect.repeat(summaryOf(url), { until: ({ tokens }) => tokens.wasted === 2 })
     })
   )
 
