@@ -99,6 +99,19 @@ describe("the log in JSON", () => {
     })
   )
 
+  it.effect("tells of a cause where it was thrown, and nothing that was written behind, however deep it goes", () =>
+    Effect.gen(function* () {
+      const log = capturedLog()
+      const loop = new Error("the reason")
+      loop.cause = loop
+      loop.stack += "\n  prompt: 'who?'"
+      yield* Effect.logError("broken", Cause.die(loop)).pipe(log.captured)
+      const cause = String(log.entries()[0]?.["cause"])
+      assert.strictEqual(cause.split("caused by").length, 6)
+      assert.notInclude(cause, "who?")
+    })
+  )
+
   it.effect("shows no secret that is redacted", () =>
     Effect.gen(function* () {
       const log = capturedLog()
