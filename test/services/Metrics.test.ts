@@ -78,6 +78,25 @@ describe("the page of metrics", () => {
     })
   )
 
+  it.effect("measures in seconds", () =>
+    Effect.gen(function* () {
+      const metrics = yield* metricsNamed()
+      countAll(metrics)
+      const samples = parseMetrics(yield* metrics.render)
+      const expected = {
+        http_request_duration_seconds_sum: 90,
+        backend_attempt_duration_seconds_sum: 0.03,
+        queue_expected_wait_seconds: 1.5,
+        queue_wait_seconds_sum: 0.02,
+        time_to_first_token_seconds_sum: 1.5,
+        overhead_seconds_sum: 0.002
+      }
+      for (const [name, seconds] of Object.entries(expected)) {
+        assert.approximately(sampleValue(samples, `ai_ticket_${name}`) ?? Number.NaN, seconds, 1e-9, name)
+      }
+    })
+  )
+
   it.effect("names its gauges before anything has happened", () =>
     Effect.gen(function* () {
       const page = yield* (yield* metricsNamed()).render
