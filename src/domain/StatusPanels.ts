@@ -31,7 +31,8 @@ const serviceOf = ({ draining, ready }: Facts): Told => {
   return ready ? ok("takes work") : critical("no backend can be asked")
 }
 
-const isWell = ({ breaker, health, state }: MetricsSummary["backends"][number]) =>
+/** Whether it can be asked, and answers. */
+export const isWell = ({ breaker, health, state }: MetricsSummary["backends"][number]) =>
   state === "up" && breaker === "closed" && health !== "failing"
 
 const backendsOf = ({ backends }: Facts): Told => {

@@ -1,5 +1,6 @@
 import { counted } from "../../domain/Counted.ts"
 import type { MetricsSummary } from "../../domain/MetricsSummary.ts"
+import { isWell } from "../../domain/StatusPanels.ts"
 import { duration, quantity, timeOfDay } from "./Quantities.ts"
 import { sparkline } from "./Sparkline.ts"
 
@@ -44,8 +45,9 @@ const backends = ({ backends, queue }: MetricsSummary, paint: Paint) => {
   const width = Math.max(4, ...backends.map(({ name }) => name.length))
   return [
     `queue  ${queue.waiting} waiting, ${queue.in_use} of ${counted(queue.slots, "slot")} in use`,
-    ...backends.map(({ breaker, health, in_use, name, queue: within, slots, state }) => {
-      const well = state === "up" && breaker === "closed" && health !== "failing"
+    ...backends.map((backend) => {
+      const { breaker, health, in_use, name, queue: within, slots, state } = backend
+      const well = isWell(backend)
       const how = well || state === "down" ? state : `up, ${health}, breaker ${breaker}`
       const waiting = within === undefined ? "" : `, ${within} waiting in it`
       return `${name.padEnd(width)}  ${paint(well ? "ok" : "critical", how)}  ${in_use} of ${slots} in use${waiting}`
