@@ -21,6 +21,8 @@ export interface Opening {
   readonly early?: boolean
   /** What is written when nothing else was for a while. It shows proxies, clients and us that the connection lives. */
   readonly keepAlive: string
+  /** How long a while is at most, in milliseconds, whatever the setting says. */
+  readonly longestSilence?: number
 }
 
 /** An answer that is written straight to Node's response. */
@@ -51,8 +53,8 @@ export class ResponseWriter extends Context.Service<
       const scope = yield* Effect.scope
 
       /** Writes a sign of life whenever nothing else was written for a while, and while the reader keeps up. */
-      const keepAlong = (writer: EventWriter, text: string) => {
-        const silence = streamKeepAliveSeconds * 1000
+      const keepAlong = (writer: EventWriter, text: string, longest: number) => {
+        const silence = Math.min(longest, streamKeepAliveSeconds * 1000)
         const watch: Effect.Effect<never> = Effect.flatMap(monotonicMillis, (now) => {
           const left = writer.lastWrite() + silence - now
           if (left <= 0) writer.comment(text)
@@ -71,7 +73,7 @@ export class ResponseWriter extends Context.Service<
             const writer = makeEventWriter(response, { clock, stallMillis: streamStallSeconds * 1000 })
             return Effect.succeed<Writer>({
               ...writer,
-              begin: ({ early = false, headers, keepAlive }) =>
+              begin: ({ early = false, headers, keepAlive, longestSilence = Number.POSITIVE_INFINITY }) =>
                 Effect.suspend(() => {
                   const common =
                     record === undefined
@@ -85,7 +87,7 @@ export class ResponseWriter extends Context.Service<
                     ...headers
                   })
                   if (early) response.flushHeaders()
-                  return Effect.forkScoped(keepAlong(writer, keepAlive))
+                  return Effect.forkScoped(keepAlong(writer, keepAlive, longestSilence))
                 }),
               giveUp: Effect.suspend(() => {
                 response.destroy()

@@ -18,6 +18,9 @@ export const mostWatchers = 32
 /** Some dashboard may have been closed by then. */
 const comeBackMillis = 10_000
 
+/** Milliseconds: who watches must be able to tell a service where nothing happens from one that is gone. */
+const longestSilence = 15_000
+
 const headers = { "content-type": "text/event-stream; charset=utf-8" }
 
 /** `GET /api/metrics/summary`: what a dashboard shows. */
@@ -49,7 +52,7 @@ const stream = HttpRouter.use((router) =>
       const writer = yield* writers.make(request)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* writer.begin({ headers, keepAlive: keepAliveComment, early: true })
+          yield* writer.begin({ headers, keepAlive: keepAliveComment, early: true, longestSilence })
           yield* changes.pipe(
             Stream.takeWhile(() => mayStay(request)),
             Stream.runForEach((text) => writer.write(`data: ${text}\n\n`) ?? Effect.void),

@@ -8,6 +8,7 @@ import { mostWatchers } from "../../src/http/SummaryRoutes.ts"
 import { Lifecycle } from "../../src/services/Lifecycle.ts"
 import { assertFailure, send, sendEvent, until } from "../support/Http.ts"
 import { startService } from "../support/Running.ts"
+import { standingClock } from "../support/StandingClock.ts"
 import { eventually } from "../support/TestService.ts"
 import { watch } from "../support/Watcher.ts"
 
@@ -36,6 +37,17 @@ describe("GET /api/metrics/stream", () => {
       const start = performance.now()
       while (watcher.told().length < 4) yield* sendEvent(url, { content: "hello" })
       assert.isAtLeast(performance.now() - start, 1000)
+    })
+  )
+
+  it.live("shows that it lives as often as `top` wants to see it, however seldom others do", () =>
+    Effect.gen(function* () {
+      const { pass, seen } = yield* standingClock
+      const { url } = yield* seen(startService({ AI_TICKET_STREAM_KEEP_ALIVE_SECONDS: "3600" }))
+      const watcher = yield* watch(url)
+      yield* until(pass("1 second"), () => watcher.told().length > 0)
+      for (let second = 0; second < 60; second++) yield* pass("1 second")
+      yield* eventually(() => watcher.text().includes(": keep-alive"))
     })
   )
 
