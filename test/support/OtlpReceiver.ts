@@ -31,10 +31,10 @@ export interface OtlpReceiver {
 
 /**
  * What it answers to an export: a status, that it took all but three of it, 503 with a `Retry-After` of 0 or 20 seconds,
- * nothing ever, the head of a 200 and no more, that and a byte now and then, or that and as much as there is room for, both
- * without an end.
+ * nothing ever, that it speaks another protocol from now on, the head of a 200 and no more, that and a byte now and then,
+ * or that and as much as there is room for, both without an end.
  */
-export type Mood = number | "picky" | "hasty" | "tired" | "silent" | "begins" | "drips" | "floods"
+export type Mood = number | "picky" | "hasty" | "tired" | "silent" | "switches" | "begins" | "drips" | "floods"
 
 /** That a part was refused, in protobuf: the first field of the first field is 3, whatever the signal. */
 const threeRefused = Buffer.from([0x0a, 0x02, 0x08, 0x03])
@@ -55,6 +55,9 @@ const answer = (mood: Exclude<Mood, "silent">, type: string, response: ServerRes
   }
   if (mood === "hasty" || mood === "tired") {
     return response.writeHead(503, { "retry-after": mood === "hasty" ? "0" : "20" }).end()
+  }
+  if (mood === "switches") {
+    return response.writeHead(101, { connection: "upgrade", upgrade: "another" }).flushHeaders()
   }
   const status = typeof mood === "number" ? mood : 200
   response.writeHead(status, { "content-type": "application/json" })

@@ -166,6 +166,14 @@ describe("an export", () => {
     })
   )
 
+  it.effect("isn't taken by a collector that would rather speak another protocol, and its connection is closed", () =>
+    Effect.gen(function* () {
+      const { answer, collector } = yield* sending("switches")
+      assert.isAtMost(yield* passing(() => collector.connections() === 0), 2000)
+      assert.strictEqual(yield* answer, "failure")
+    })
+  )
+
   it.effect("leaves no connection behind when the service ends", () =>
     Effect.gen(function* () {
       const collector = yield* otlpReceiver("silent")

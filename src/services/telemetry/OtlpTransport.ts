@@ -56,7 +56,7 @@ const compressed = promisify(gzip)
  * transport waits for as long as a byte comes now and then, and at `Retry-After: 0` asks again at once.
  */
 export const makeTransport = Effect.gen(function* () {
-  const client = yield* HttpClient.HttpClient
+  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
   const run = yield* FiberSet.makeRuntimePromise<never, ExportResponse>()
 
   const post = (request: HttpClientRequest.HttpClientRequest) =>
@@ -77,7 +77,8 @@ export const makeTransport = Effect.gen(function* () {
       if (status >= 200 && status < 300) return new Uint8Array(answer)
       const retryAfterMillis = parseRetryAfter(headers["retry-after"], yield* Clock.currentTimeMillis) ?? 0
       return yield* new NotTaken({ reason: `status ${status}`, mayBeTaken: passing.has(status), retryAfterMillis })
-    })
+      // A connection on which another protocol is to be spoken from now on would stay open for ever.
+    }).pipe(Effect.scoped)
 
   return ({ compression, headers, protocol, url }: Destination): IExporterTransport => {
     const request = HttpClientRequest.post(url).pipe(
