@@ -42,7 +42,7 @@ const times = (name: string, { average, p50, p95 }: MetricsSummary["latency_ms"]
   `${name.padEnd(11)}  p50 ${duration(p50)}, p95 ${duration(p95)}, average ${duration(average)}`
 
 const backends = ({ backends, queue }: MetricsSummary, paint: Paint) => {
-  const width = Math.max(4, ...backends.map(({ name }) => name.length))
+  const width = backends.reduce((width, { name }) => Math.max(width, name.length), 4)
   return [
     `queue  ${queue.waiting} waiting, ${queue.in_use} of ${counted(queue.slots, "slot")} in use`,
     ...backends.map((backend) => {

@@ -31,3 +31,24 @@ describe("what somebody else wrote", () => {
     assert.match(backends[0]?.name ?? "", /^o.*ne.*two$/)
   })
 })
+
+/** More than can be handed to a function one by one, and few enough for an answer that is read. */
+const many = 200_000
+
+describe("a summary for people", () => {
+  it("is told, however much somebody claims that there is of it", () => {
+    const summary = summaryOf({}, { backends: Array.from({ length: many }, () => up) })
+    const { sparkline } = summary
+    const claimed = {
+      ...summary,
+      sparkline: { ...sparkline, requests: Array<number>(many).fill(1), latency_ms: Array<null>(many).fill(null) }
+    }
+    assert.strictEqual(sectionsOf(legible(claimed), (_, text) => text)[3]?.lines.length, many + 1)
+  })
+
+  it("has no name that makes all lines long", () => {
+    const summary = summaryOf({}, { backends: [up, { ...up, name: "n".repeat(1_000_000) }] })
+    const [, short, long] = sectionsOf(legible(summary), (_, text) => text)[3]?.lines ?? []
+    for (const line of [short, long]) assert.isBelow(line?.length ?? Number.POSITIVE_INFINITY, 1000)
+  })
+})
