@@ -1,6 +1,7 @@
-import { writeFileSync } from "node:fs"
+import { rmSync, writeFileSync } from "node:fs"
 import { Agent } from "node:http"
 import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -281,6 +282,28 @@ describe("several workers", () => {
         assert.sameMembers(distinct(outcomes), ["200", "503 shutting_down"])
         for (const pid of pids()) assert.throws(() => process.kill(pid, 0))
         assert.strictEqual(service.stderr(), "")
+      })
+    )
+
+    it.effect("drain together on SIGTERM, one that was still loading then too", () =>
+      Effect.gen(function* () {
+        const { directory } = yield* Program
+        const [held, slow] = [join(directory, "held"), join(directory, "slow.mjs")] as const
+        writeFileSync(
+          slow,
+          `import { existsSync } from "node:fs"
+           import { setTimeout } from "node:timers/promises"
+           if (existsSync(${JSON.stringify(held)})) console.log("loading")
+           while (existsSync(${JSON.stringify(held)})) await setTimeout(10)`
+        )
+        const { service } = yield* startWorkers(2, {}, [], ["--import", pathToFileURL(slow).href])
+        writeFileSync(held, "")
+        service.child.kill("SIGHUP")
+        yield* eventually(() => service.stdout().includes("loading"))
+        service.child.kill("SIGTERM")
+        yield* eventually(() => service.stdout().split("Draining").length === 3)
+        rmSync(held)
+        assert.strictEqual(yield* service.exited, 0)
       })
     )
 

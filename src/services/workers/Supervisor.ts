@@ -80,6 +80,11 @@ export const supervise = ({ closerLooks, env, restarts, write, writeError }: Sur
           return ended(worker, code)
         })
       )
+      // What it was told before it listened, Node has lost.
+      const drainLate = Effect.sync(() => {
+        if (ending) worker.kept.peer.tellNow({ tell: "drain" })
+      })
+      run(Effect.raceFirst(Effect.andThen(worker.up, drainLate), Effect.asVoid(worker.exited)))
       return yield* Effect.raceFirst(
         Effect.as(Effect.andThen(worker.up, Effect.logInfo(`Worker ${worker.pid} is up`)), { worker }),
         Effect.map(worker.exited, (code) => ({ exitCode: code ?? 1 }))
