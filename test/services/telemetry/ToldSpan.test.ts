@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { SpanKind } from "@opentelemetry/api"
 import { resourceFromAttributes } from "@opentelemetry/resources"
@@ -29,6 +31,13 @@ const begun = () => {
   return { at, ended, span }
 }
 
+/** Bytes that are in use once what nobody needs is gone. */
+const bytesInUse = (): number => {
+  setFlagsFromString("--expose-gc")
+  runInNewContext("gc")()
+  return process.memoryUsage().heapUsed
+}
+
 describe("ToldSpan", () => {
   it("cuts a text that is longer than a span may hold", () => {
     const { span } = begun()
@@ -36,6 +45,18 @@ describe("ToldSpan", () => {
     span.event("e", { long: "x".repeat(70_000) })
     assert.deepStrictEqual(span.attributes, { long: "x".repeat(65_536), short: "y" })
     assert.deepStrictEqual(span.events[0]?.attributes, { long: "x".repeat(65_536) })
+  })
+
+  it("lets go of what it has cut off: thousands may wait for a collector", () => {
+    const megabyte = 1024 * 1024
+    const before = bytesInUse()
+    const spans = Array.from({ length: 50 }, (_, at) => {
+      const { span } = begun()
+      span.set({ long: JSON.stringify(`${at}`.repeat(megabyte)) })
+      return span
+    })
+    assert.isBelow(bytesInUse() - before, 20 * megabyte)
+    assert.lengthOf(spans, 50)
   })
 
   it("is handed on once, and hears nothing more", () => {
