@@ -1,5 +1,6 @@
 import type { Generation, GenerationRequest } from "../../domain/Generation.ts"
 import type { InferenceBackend } from "../InferenceBackend.ts"
+import { cut } from "./Cut.ts"
 import { attribute, operationOf } from "./Names.ts"
 import type { Attributes, Span } from "./Tracing.ts"
 
@@ -49,7 +50,7 @@ export const endAttempt = (span: Span | undefined, failure: string | undefined, 
   if (span === undefined) return
   const { finishReason, model, text, usage } = outcome
   span.set({
-    [attribute.responseModel]: model?.slice(0, longestModel),
+    [attribute.responseModel]: model === undefined ? undefined : cut(model, longestModel),
     [attribute.finishReasons]: finishReason === undefined ? undefined : [knownReason(finishReason)],
     [attribute.inputTokens]: usage?.promptTokens,
     [attribute.outputTokens]: usage?.completionTokens
@@ -83,7 +84,7 @@ const askedFor = (request: GenerationRequest): Attributes => {
   const { model } = fields
   const native = request._tag === "Native"
   return {
-    [attribute.requestModel]: typeof model === "string" && model !== "" ? model.slice(0, longestModel) : undefined,
+    [attribute.requestModel]: typeof model === "string" && model !== "" ? cut(model, longestModel) : undefined,
     [attribute.maxTokens]: number(
       native ? fields["max_length"] : (fields["max_completion_tokens"] ?? fields["max_tokens"])
     ),

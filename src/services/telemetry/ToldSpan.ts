@@ -2,6 +2,7 @@ import * as Otel from "@opentelemetry/api"
 import type { InstrumentationScope } from "@opentelemetry/core"
 import type { Resource } from "@opentelemetry/resources"
 import type { RandomIdGenerator, ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace"
+import { cut } from "./Cut.ts"
 import { attribute } from "./Names.ts"
 import type { Attributes, Span } from "./Tracing.ts"
 
@@ -131,13 +132,10 @@ export class ToldSpan implements Span, ReadableSpan {
 
 const hrTimeOf = (millis: number): Otel.HrTime => [Math.floor(millis / 1000), Math.floor((millis % 1000) * 1e6)]
 
-/** A copy: to V8 a slice is a view of the whole text, which would be kept for as long. */
-const cut = (text: string): string => Buffer.from(text.slice(0, longestAttribute)).toString()
-
 const note = (into: Otel.Attributes, attributes: Attributes): Otel.Attributes => {
   for (const key in attributes) {
     const value = attributes[key]
-    if (typeof value === "string") into[key] = value.length > longestAttribute ? cut(value) : value
+    if (typeof value === "string") into[key] = cut(value, longestAttribute)
     else if (value !== undefined) into[key] = typeof value === "object" ? [...value] : value
   }
   return into

@@ -1,10 +1,9 @@
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { SpanKind } from "@opentelemetry/api"
 import { resourceFromAttributes } from "@opentelemetry/resources"
 import { RandomIdGenerator, type ReadableSpan } from "@opentelemetry/sdk-trace"
 import { type Told, ToldSpan } from "../../../src/services/telemetry/ToldSpan.ts"
+import { bytesInUse } from "../../support/BytesInUse.ts"
 
 /** A span that begins at a second, and what has been handed on by its end. */
 const begun = () => {
@@ -29,13 +28,6 @@ const begun = () => {
     now = millis
   }
   return { at, ended, span }
-}
-
-/** Bytes that are in use once what nobody needs is gone. */
-const bytesInUse = (): number => {
-  setFlagsFromString("--expose-gc")
-  runInNewContext("gc")()
-  return process.memoryUsage().heapUsed
 }
 
 describe("ToldSpan", () => {
