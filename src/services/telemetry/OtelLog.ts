@@ -5,6 +5,7 @@ import type { Resource } from "@opentelemetry/resources"
 import type { LogRecordProcessor, SdkLogRecord } from "@opentelemetry/sdk-logs"
 import type * as Logger from "effect/Logger"
 import type { AlsoLog, Entry } from "../Logging.ts"
+import { cut } from "./Cut.ts"
 import { spanIn } from "./Tracing.ts"
 
 interface Options {
@@ -35,7 +36,9 @@ class Line implements SdkLogRecord {
   constructor(to: Options, entry: Entry, { date, fiber, logLevel }: Logger.Options<unknown>) {
     this.to = to
     this.at = date.getTime()
-    this.entry = entry
+    const large = entry.fields.some(isLarge)
+    this.entry = large ? { ...entry, fields: [] } : entry
+    if (large) this.told = attributesOf(entry)
     this.severityNumber = OtelLogger.logLevelToSeverityNumber(logLevel)
     const span = spanIn(fiber.context)
     if (span === undefined) return
@@ -88,13 +91,23 @@ class Line implements SdkLogRecord {
   }
 }
 
+/** The longest text of an attribute, as of a span's; the log itself has it all. */
+const longestAttribute = 65_536
+
+/** Of these nothing is kept but what is told: thousands of lines may wait. */
+const isLarge = (part: object): boolean =>
+  Object.values(part).some((value) =>
+    typeof value === "string" ? value.length > longestAttribute : Array.isArray(value)
+  )
+
 type Attributes = Record<string, string | number | boolean>
 
 const attributesOf = ({ cause, fields }: Entry): Attributes => {
   const attributes: Attributes = {}
   for (const part of fields) {
     for (const [key, value] of Object.entries(part)) {
-      if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") attributes[key] = value
+      if (typeof value === "string") attributes[key] = cut(value, longestAttribute)
+      else if (typeof value === "number" || typeof value === "boolean") attributes[key] = value
       else if (value !== undefined) attributes[key] = String(value)
     }
   }

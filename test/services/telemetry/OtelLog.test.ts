@@ -1,0 +1,37 @@
+import { assert, describe, it } from "@effect/vitest"
+import { resourceFromAttributes } from "@opentelemetry/resources"
+import type { SdkLogRecord } from "@opentelemetry/sdk-logs"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { alsoToCollector } from "../../../src/services/telemetry/OtelLog.ts"
+import { bytesInUse } from "../../support/BytesInUse.ts"
+
+describe("a line for the collector", () => {
+  it.effect("keeps 64 kB of a text at most: thousands may wait", () =>
+    Effect.withFiber((fiber) => {
+      const megabyte = 1024 * 1024
+      const lines: Array<SdkLogRecord> = []
+      const tell = alsoToCollector({
+        processor: {
+          forceFlush: async () => {},
+          onEmit: (line) => lines.push(line),
+          shutdown: async () => {}
+        },
+        resource: resourceFromAttributes({}),
+        scope: { name: "test" }
+      })
+      const before = bytesInUse()
+      for (let at = 0; at < 50; at++) {
+        const fields = [{ request_id: "r" }, { prompt: JSON.stringify(`${at % 10}`.repeat(megabyte)) }]
+        tell(
+          { level: "INFO", text: "inference", fields, cause: undefined },
+          { cause: Cause.empty, date: new Date(0), fiber, logLevel: "Info", message: "inference" }
+        )
+      }
+      assert.isBelow(bytesInUse() - before, 20 * megabyte)
+      const { prompt, request_id } = lines[49]?.attributes ?? {}
+      assert.deepStrictEqual([request_id, String(prompt).length], ["r", 65_536])
+      return Effect.void
+    })
+  )
+})
