@@ -48,11 +48,13 @@ export interface Entry {
   readonly cause: string | undefined
 }
 
-/** Hears of every line that is written, with what Effect says of it: to tell it to somebody else too. It must not fail. */
-export const AlsoLog = Context.Reference<((entry: Entry, options: Logger.Options<unknown>) => void) | undefined>(
-  "ai-ticket/services/Logging/AlsoLog",
-  { defaultValue: () => undefined }
-)
+/** Hears of every line that is written, of what it was made, and with what Effect says of it. It must not fail. */
+export type LineListener = (line: string, entry: Entry, options: Logger.Options<unknown>) => void
+
+/** Somebody else to whom the log is told. */
+export const AlsoLog = Context.Reference<LineListener | undefined>("ai-ticket/services/Logging/AlsoLog", {
+  defaultValue: () => undefined
+})
 
 /**
  * The log: one JSON object a line, or lines for people, at `LOG_LEVEL` and above, or from DEBUG on for as long as somebody
@@ -73,8 +75,9 @@ export const layer = (write: WriteLine, options: { readonly terminal: boolean })
       const logger = Logger.make((options) => {
         if (!isWanted(options)) return
         const entry = entryOf(options)
-        write(lineOf(entry, options.date))
-        options.fiber.getRef(AlsoLog)?.(entry, options)
+        const line = lineOf(entry, options.date)
+        write(line)
+        options.fiber.getRef(AlsoLog)?.(line, entry, options)
       })
       return Layer.effectDiscard(Effect.forkScoped(Stream.runForEach(looks, () => turn))).pipe(
         Layer.provideMerge(

@@ -53,6 +53,21 @@ describe("prompts and completions", () => {
     })
   )
 
+  it.live("are in the log's lines as they were sent, when told", () =>
+    Effect.gen(function* () {
+      const collector = yield* otlpReceiver()
+      const { url } = yield* startService({ ...exportingTo(collector), AI_TICKET_LOG_CONTENT: "true" })
+      const messages = [{ role: "user", content: "who?" }]
+      yield* send(url, {
+        ...{ method: "POST", path: "/v1/chat/completions", headers: { "content-type": "application/json" } },
+        body: JSON.stringify({ messages })
+      })
+      const told = () => collector.logs().find(({ attributes }) => "prompt" in attributes)
+      yield* eventually(() => told() !== undefined)
+      assert.deepStrictEqual(JSON.parse(String(told()?.attributes["prompt"])), messages)
+    })
+  )
+
   it.live("are nowhere otherwise", () =>
     Effect.gen(function* () {
       const attributes = yield* attemptWith({})

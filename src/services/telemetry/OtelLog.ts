@@ -3,9 +3,10 @@ import { type SpanContext, TraceFlags } from "@opentelemetry/api"
 import type { InstrumentationScope } from "@opentelemetry/core"
 import type { Resource } from "@opentelemetry/resources"
 import type { LogRecordProcessor, SdkLogRecord } from "@opentelemetry/sdk-logs"
+import * as Formatter from "effect/Formatter"
 import type * as Logger from "effect/Logger"
-import type { AlsoLog, Entry } from "../Logging.ts"
-import { cut } from "./Cut.ts"
+import type { Entry, LineListener } from "../Logging.ts"
+import { cut, isLong } from "./Cut.ts"
 import { spanIn } from "./Tracing.ts"
 
 interface Options {
@@ -16,9 +17,9 @@ interface Options {
 
 /** The log's lines again, each with its fields as attributes and the span that it belongs to. */
 export const alsoToCollector =
-  (to: Options): NonNullable<typeof AlsoLog.Service> =>
-  (entry, options) =>
-    to.processor.onEmit(new Line(to, entry, options))
+  (to: Options): LineListener =>
+  (line, entry, options) =>
+    to.processor.onEmit(new Line(to, isLong(line), entry, options))
 
 /**
  * A line as the SDK sends it. What it is made of is worked out when it is sent, many at a time: the SDK's own records do
@@ -33,12 +34,12 @@ class Line implements SdkLogRecord {
   private readonly entry: Entry
   private told: Attributes | undefined
 
-  constructor(to: Options, entry: Entry, { date, fiber, logLevel }: Logger.Options<unknown>) {
+  constructor(to: Options, long: boolean, entry: Entry, { date, fiber, logLevel }: Logger.Options<unknown>) {
     this.to = to
     this.at = date.getTime()
-    const large = entry.fields.some(isLarge)
-    this.entry = large ? { ...entry, fields: [] } : entry
-    if (large) this.told = attributesOf(entry)
+    // Thousands may wait: of a long one nothing is kept but what is told.
+    this.entry = long ? { ...entry, fields: [] } : entry
+    if (long) this.told = attributesOf(entry)
     this.severityNumber = OtelLogger.logLevelToSeverityNumber(logLevel)
     const span = spanIn(fiber.context)
     if (span === undefined) return
@@ -91,24 +92,15 @@ class Line implements SdkLogRecord {
   }
 }
 
-/** The longest text of an attribute, as of a span's; the log itself has it all. */
-const longestAttribute = 65_536
-
-/** Of these nothing is kept but what is told: thousands of lines may wait. */
-const isLarge = (part: object): boolean =>
-  Object.values(part).some((value) =>
-    typeof value === "string" ? value.length > longestAttribute : Array.isArray(value)
-  )
-
 type Attributes = Record<string, string | number | boolean>
 
 const attributesOf = ({ cause, fields }: Entry): Attributes => {
   const attributes: Attributes = {}
   for (const part of fields) {
     for (const [key, value] of Object.entries(part)) {
-      if (typeof value === "string") attributes[key] = cut(value, longestAttribute)
+      if (typeof value === "string") attributes[key] = cut(value)
       else if (typeof value === "number" || typeof value === "boolean") attributes[key] = value
-      else if (value !== undefined) attributes[key] = String(value)
+      else if (value !== undefined) attributes[key] = cut(Formatter.formatJson(value))
     }
   }
   if (cause !== undefined) attributes["cause"] = cause

@@ -8,9 +8,6 @@ import type { Attributes, Span } from "./Tracing.ts"
 
 const kinds = { internal: Otel.SpanKind.INTERNAL, client: Otel.SpanKind.CLIENT } as const
 
-/** The longest text of a span; a prompt that is told may be longer. */
-const longestAttribute = 65_536
-
 /** What all spans that are told have in common. */
 export interface Told {
   readonly processor: SpanProcessor
@@ -135,7 +132,7 @@ const hrTimeOf = (millis: number): Otel.HrTime => [Math.floor(millis / 1000), Ma
 const note = (into: Otel.Attributes, attributes: Attributes): Otel.Attributes => {
   for (const key in attributes) {
     const value = attributes[key]
-    if (typeof value === "string") into[key] = cut(value, longestAttribute)
+    if (typeof value === "string") into[key] = cut(value)
     else if (value !== undefined) into[key] = typeof value === "object" ? [...value] : value
   }
   return into

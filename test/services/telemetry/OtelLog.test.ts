@@ -22,8 +22,10 @@ describe("a line for the collector", () => {
       })
       const before = bytesInUse()
       for (let at = 0; at < 50; at++) {
-        const fields = [{ request_id: "r" }, { prompt: JSON.stringify(`${at % 10}`.repeat(megabyte)) }]
+        const prompt = JSON.stringify(`${at % 10}`.repeat(megabyte))
+        const fields = [{ request_id: "r" }, { prompt }]
         tell(
+          prompt,
           { level: "INFO", text: "inference", fields, cause: undefined },
           { cause: Cause.empty, date: new Date(0), fiber, logLevel: "Info", message: "inference" }
         )
