@@ -132,7 +132,7 @@ export class WaitingLine extends Context.Service<
       ): Effect.Effect<void> => {
         if (visit.lane === undefined) {
           if (gate.left(visit)) noteWait(visit)
-          tellWait(visit, Exit.hasInterrupts(exit) ? "cancelled" : "no_slot")
+          tellWait(visit, Exit.hasInterrupts(exit) ? "aborted" : "no_slot")
           return Effect.void
         }
         if (patient) return giveBack(visit, visit.lane, exit)

@@ -56,7 +56,7 @@ describe("the wait in a request's story", () => {
     })
   )
 
-  it.effect("ends by its caller's leaving, or for want of a slot", () =>
+  it.effect("is aborted with its request, or ends for want of a slot", () =>
     Effect.gen(function* () {
       const { line } = yield* lineWith({ slots: 1, queueLimit: 1 })
       const parts: Array<string> = []
@@ -66,7 +66,7 @@ describe("the wait in a request's story", () => {
       yield* Effect.exit(inLine)
       assert.deepStrictEqual(parts, ["queue: no_slot"])
       yield* Fiber.interrupt(leaving)
-      assert.deepStrictEqual(parts, ["queue: no_slot", "queue: cancelled"])
+      assert.deepStrictEqual(parts, ["queue: no_slot", "queue: aborted"])
     })
   )
 })

@@ -83,7 +83,7 @@ describe("a request's story", () => {
       yield* eventually(() => collector.spans().length === 2)
       const queue = collector.spans().find(({ name }) => name === "queue")
       assert.isTrue(queue?.failed)
-      assert.strictEqual(queue?.attributes["error.type"], "no_slot")
+      assert.strictEqual(queue?.attributes["error.type"], "aborted")
     })
   )
 
