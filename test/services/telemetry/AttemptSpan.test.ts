@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { endAttempt } from "../../../src/services/telemetry/AttemptSpan.ts"
+import { endAttempt, makeAttemptSpans } from "../../../src/services/telemetry/AttemptSpan.ts"
 import type { Attributes, Span } from "../../../src/services/telemetry/Tracing.ts"
 import { bytesInUse } from "../../support/BytesInUse.ts"
 
@@ -7,7 +7,10 @@ import { bytesInUse } from "../../support/BytesInUse.ts"
 const keeping = (told: Array<Attributes>): Span => {
   const span: Span = {
     ...{ traceId: "", spanId: "", sampled: true, tellsContent: false },
-    child: () => span,
+    child: (_name, _kind, attributes = {}) => {
+      told.push(attributes)
+      return span
+    },
     set: (attributes) => void told.push(attributes),
     event: () => {},
     fail: () => {},
@@ -27,5 +30,18 @@ describe("the span of an attempt", () => {
     }
     assert.isBelow(bytesInUse() - before, 20 * megabyte)
     assert.lengthOf(told, 50)
+  })
+
+  it("tells each backend's own address, the first time and after it", () => {
+    const told: Array<Attributes> = []
+    const attemptSpan = makeAttemptSpans()
+    const request = { _tag: "Native", prompt: "p", fields: {} } as const
+    const backends = ["http://one:5001", "https://two", "http://[::1]:80"].map((url) => ({
+      ...{ name: "n", provider: "p", url }
+    }))
+    for (const backend of [...backends, ...backends]) attemptSpan(keeping(told), backend, "chat", request, false)
+    const addresses = told.map((attributes) => `${attributes["server.address"]} ${attributes["server.port"]}`)
+    const expected = ["one 5001", "two 443", "[::1] 80"]
+    assert.deepStrictEqual(addresses, [...expected, ...expected])
   })
 })
