@@ -6,25 +6,18 @@ import * as TestClock from "effect/testing/TestClock"
 import { CurrentSpan, type Span } from "../../src/services/telemetry/Tracing.ts"
 import { WaitingLine } from "../../src/services/WaitingLine.ts"
 import { forked } from "../support/Forked.ts"
+import { idleSpan } from "../support/IdleSpan.ts"
 import { lineWith } from "../support/LineHarness.ts"
 import { movableClock } from "../support/MovableClock.ts"
 
 /** A span that keeps the names of its parts, and what went wrong with them. */
-const noting = (parts: Array<string>): Span => {
-  const span: Span = {
-    ...{ traceId: "t", spanId: "s", sampled: true, tellsContent: false },
-    child: (name) => ({
-      ...span,
-      end: (failure) => void parts.push(failure === undefined ? name : `${name}: ${failure}`)
-    }),
-    set: () => {},
-    event: () => {},
-    fail: () => {},
-    end: () => {},
-    headers: () => ({})
-  }
-  return span
-}
+const noting = (parts: Array<string>): Span => ({
+  ...idleSpan,
+  child: (name) => ({
+    ...idleSpan,
+    end: (failure) => void parts.push(failure === undefined ? name : `${name}: ${failure}`)
+  })
+})
 
 describe("the wait in a request's story", () => {
   it.effect("is none where a slot is free, however long it takes to look", () =>

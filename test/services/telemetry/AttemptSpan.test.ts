@@ -2,20 +2,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { endAttempt, makeAttemptSpans } from "../../../src/services/telemetry/AttemptSpan.ts"
 import type { Attributes, Span } from "../../../src/services/telemetry/Tracing.ts"
 import { bytesInUse } from "../../support/BytesInUse.ts"
+import { idleSpan } from "../../support/IdleSpan.ts"
 
 /** A span that keeps what it is told. */
 const keeping = (told: Array<Attributes>): Span => {
   const span: Span = {
-    ...{ traceId: "", spanId: "", sampled: true, tellsContent: false },
+    ...idleSpan,
     child: (_name, _kind, attributes = {}) => {
       told.push(attributes)
       return span
     },
-    set: (attributes) => void told.push(attributes),
-    event: () => {},
-    fail: () => {},
-    end: () => {},
-    headers: () => ({})
+    set: (attributes) => void told.push(attributes)
   }
   return span
 }
