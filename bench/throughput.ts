@@ -7,8 +7,8 @@
  *                     --rate 1000 [--bursts] --node="--maglev ..."]
  *
  * The service runs as it is deployed, with auth, rate limit, metrics and logs on. With collectors, services that export
- * traces, metrics and logs to one of each kind run in the same turns; with options for Node, one that has them too. Nothing
- * here passes or fails: it prints what it measured.
+ * traces, metrics and logs to one of each kind run in the same turns; with options for Node, one more of each that has them
+ * too. Nothing here passes or fails: it prints what it measured.
  */
 
 import { availableParallelism, cpus } from "node:os"
@@ -131,7 +131,9 @@ const serviceSettings = (backend: string) => ({
 
 const plain = "bare proxy"
 const ours = "ai-ticket"
+const others = "other options"
 const withCollector = (mood: string) => `collector ${mood}`
+const withOthers = (name: string) => `${name}, ${others}`
 
 const proxy = async (backend: string): Promise<Contender> => {
   const process = start(["bench/bareProxy.ts", backend])
@@ -147,8 +149,12 @@ const serve = async (name: string, env: Record<string, string>, nodeOptions = ""
 const contendersOf = async (backend: string, moods: ReadonlyArray<string>): Promise<ReadonlyArray<Contender>> => {
   const settings = serviceSettings(backend)
   const found = [await proxy(backend), await serve(ours, settings)]
-  if (options.node !== "") found.push(await serve("other Node options", settings, options.node))
-  for (const mood of moods) found.push(await serve(withCollector(mood), { ...settings, ...(await exportTo(mood)) }))
+  if (options.node !== "") found.push(await serve(others, settings, options.node))
+  for (const mood of moods) {
+    const env = async () => ({ ...settings, ...(await exportTo(mood)) })
+    found.push(await serve(withCollector(mood), await env()))
+    if (options.node !== "") found.push(await serve(withOthers(withCollector(mood)), await env(), options.node))
+  }
   return found
 }
 
@@ -224,14 +230,15 @@ const main = async () => {
   console.log(`Workers of the service: ${options.workers}\n`)
   if (moods.length > 0) console.log(`Collectors get traces (a share of ${options.sampling}), metrics and logs\n`)
   const names = contenders.slice(0, contenders.length / processes).map(({ name }) => name)
-  console.log("Medians                req/s   CPU us    p50 ms   p99 ms   memory MB   failed")
+  const width = Math.max(...names.map((name) => name.length))
+  console.log(`${"Medians".padEnd(width)}    req/s   CPU us    p50 ms   p99 ms   memory MB   failed`)
   for (const name of names) {
     const own = turns.filter((turn) => turn.name === name)
     const column = (pick: (turn: Turn) => number, digits: number, width: number) =>
       median(own.map(pick)).toFixed(digits).padStart(width)
     console.log(
-      name.padEnd(21) +
-        column((turn) => turn.requestsPerSecond, 0, 7) +
+      name.padEnd(width) +
+        column((turn) => turn.requestsPerSecond, 0, 9) +
         column((turn) => turn.microseconds, 0, 9) +
         column((turn) => turn.p50, 1, 10) +
         column((turn) => turn.p99, 1, 9) +
@@ -253,6 +260,7 @@ const main = async () => {
   const failed = atOnce.reduce((sum, one) => sum + one.failed, 0)
   if (failed > 0) console.log(`${failed} failed there`)
   for (const name of names.slice(1)) compare(name, name === ours ? plain : ours)
+  if (options.node !== "") for (const mood of moods) compare(withOthers(withCollector(mood)), others)
   const up = withCollector("up")
   if (moods.includes("up")) for (const mood of moods) if (mood !== "up") compare(withCollector(mood), up)
   console.log(`\nstart-up, spawn to first 200: ${median(startUps).toFixed(0)} ms (median of ${startUps.length})`)
