@@ -4,6 +4,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Predicate from "effect/Predicate"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -44,9 +45,11 @@ export interface Entry {
   readonly level: string
   readonly text: string
   /** Its fields, in parts: of those by one name the last counts. */
-  readonly fields: ReadonlyArray<object>
+  readonly fields: ReadonlyArray<Fields>
   readonly cause: string | undefined
 }
+
+type Fields = Readonly<Record<string, unknown>>
 
 /** Hears of every line that is written, of what it was made, and with what Effect says of it. It must not fail. */
 export type LineListener = (line: string, entry: Entry, options: Logger.Options<unknown>) => void
@@ -126,11 +129,11 @@ const correlation = (fiber: Fiber.Fiber<unknown, unknown>) => {
 }
 
 /** Effect hands over what was logged as a list: its texts are the message, its objects further fields. */
-const split = (message: unknown): { readonly text: string; readonly fields: object } => {
+const split = (message: unknown): { readonly text: string; readonly fields: Fields } => {
   const parts: ReadonlyArray<unknown> = Array.isArray(message) ? message : [message]
   const [text, fields, ...more] = parts
   // Most are a word and its fields.
-  if (typeof text === "string" && typeof fields === "object" && fields !== null && more.length === 0) {
+  if (typeof text === "string" && Predicate.isObject(fields) && more.length === 0) {
     return { text, fields }
   }
   const texts = parts.filter((part) => typeof part !== "object")

@@ -97,7 +97,8 @@ type Attributes = Record<string, string | number | boolean>
 const attributesOf = ({ cause, fields }: Entry): Attributes => {
   const attributes: Attributes = {}
   for (const part of fields) {
-    for (const [key, value] of Object.entries(part)) {
+    for (const key in part) {
+      const value = part[key]
       if (typeof value === "string") attributes[key] = cut(value)
       else if (typeof value === "number" || typeof value === "boolean") attributes[key] = value
       else if (value !== undefined) attributes[key] = cut(Formatter.formatJson(value))
