@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { assertFailure, send, sendEvent } from "../support/Http.ts"
@@ -24,6 +25,7 @@ describe("one trace", () => {
       yield* Effect.forkScoped(sendEvent(url, { content: "first" }), { startImmediately: true })
       yield* eventually(() => backend.calls.length === 1)
       const headers = { traceparent, "x-request-id": "ours" }
+      const sent = yield* Clock.currentTimeMillis
       const asked = yield* Effect.forkScoped(sendEvent(url, { content: "second" }, { headers }), {
         startImmediately: true
       })
@@ -85,9 +87,9 @@ describe("one trace", () => {
       }
 
       // Each attempt took its own span along, and the log names the trace.
-      const sent = backend.calls.filter((call) => call.headers["traceparent"]?.includes(parent.traceId))
+      const calls = backend.calls.filter((call) => call.headers["traceparent"]?.includes(parent.traceId))
       assert.deepStrictEqual(
-        sent.map((call) => call.headers["traceparent"]),
+        calls.map((call) => call.headers["traceparent"]),
         attempts.map(({ spanId }) => `00-${parent.traceId}-${spanId}-01`)
       )
       const line = lines
@@ -100,17 +102,20 @@ describe("one trace", () => {
       const logged = answered()
       assert.deepInclude(logged, { body: "request", severity: line["level"], traceId: parent.traceId })
       assert.strictEqual(logged?.spanId, server?.spanId)
+      const { level, message, time, ...fields } = line
+      assert.deepStrictEqual(logged?.attributes, fields)
       // INFO, as OpenTelemetry numbers it.
       assert.strictEqual(logged?.severityNumber, 9)
       assert.strictEqual(logged?.time, nanosOf(line["time"]))
 
-      // The times are those of the log, to a millisecond.
+      // Its beginning is no later than the log's, to a millisecond: the line may come late, but not early.
       const { end = 0n, eventTimes = [], start = 0n } = server ?? {}
-      const order = [nanosOf(line["time"]) - millis(line["duration_ms"] + 1), start, ...eventTimes, end]
+      const order = [millis(sent - 1), start, ...eventTimes, end]
       assert.deepStrictEqual(
         order,
         [...order].sort((one, other) => Number(one - other))
       )
+      assert.isTrue(start <= nanosOf(line["time"]) - millis(line["duration_ms"] - 1))
       assert.isTrue(end >= nanosOf(line["time"]) - millis(1))
     })
   )
