@@ -97,7 +97,7 @@ type Attributes = Record<string, string | number | boolean>
 const attributesOf = ({ cause, fields }: Entry): Attributes => {
   const attributes: Attributes = {}
   for (const part of fields) {
-    for (const key in part) {
+    for (const key of Object.keys(part)) {
       const value = part[key]
       if (typeof value === "string") attributes[key] = cut(value)
       else if (typeof value === "number" || typeof value === "boolean") attributes[key] = value
