@@ -230,14 +230,14 @@ const main = async () => {
   console.log(`Workers of the service: ${options.workers}\n`)
   if (moods.length > 0) console.log(`Collectors get traces (a share of ${options.sampling}), metrics and logs\n`)
   const names = contenders.slice(0, contenders.length / processes).map(({ name }) => name)
-  const width = Math.max(...names.map((name) => name.length))
-  console.log(`${"Medians".padEnd(width)}    req/s   CPU us    p50 ms   p99 ms   memory MB   failed`)
+  const longest = Math.max(...names.map((name) => name.length))
+  console.log(`${"Medians".padEnd(longest)}    req/s   CPU us    p50 ms   p99 ms   memory MB   failed`)
   for (const name of names) {
     const own = turns.filter((turn) => turn.name === name)
     const column = (pick: (turn: Turn) => number, digits: number, width: number) =>
       median(own.map(pick)).toFixed(digits).padStart(width)
     console.log(
-      name.padEnd(width) +
+      name.padEnd(longest) +
         column((turn) => turn.requestsPerSecond, 0, 9) +
         column((turn) => turn.microseconds, 0, 9) +
         column((turn) => turn.p50, 1, 10) +
@@ -260,7 +260,12 @@ const main = async () => {
   const failed = atOnce.reduce((sum, one) => sum + one.failed, 0)
   if (failed > 0) console.log(`${failed} failed there`)
   for (const name of names.slice(1)) compare(name, name === ours ? plain : ours)
-  if (options.node !== "") for (const mood of moods) compare(withOthers(withCollector(mood)), others)
+  if (options.node !== "") {
+    for (const name of moods.map(withCollector)) {
+      compare(withOthers(name), others)
+      compare(withOthers(name), name)
+    }
+  }
   const up = withCollector("up")
   if (moods.includes("up")) for (const mood of moods) if (mood !== "up") compare(withCollector(mood), up)
   console.log(`\nstart-up, spawn to first 200: ${median(startUps).toFixed(0)} ms (median of ${startUps.length})`)
